@@ -1,0 +1,82 @@
+"""The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
+
+_ALWAYS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Dates and months must not depend on the machine.
+    "spark.sql.session.timeZone": "UTC",
+    # Staging and withdrawn rows must leave the files at once, not after Delta's week.
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+}
+
+_LOCAL = {
+    # Delta replays its log with this many tasks; 50, the default, costs seconds per small table.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    # Two cores, small tables: 200 shuffle tasks would be overhead only; adaptive execution merges what is left.
+    "spark.sql.shuffle.partitions": "8",
+    # Nothing of a row may be shown on a web page, and a local run is over before anyone looks.
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # WARN lines can quote plans and values.
+    "spark.log.level": "ERROR",
+    # Workers and driver speak over loopback on any machine, whatever its host name resolves to.
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    # One JVM does driver and executor work; half of a small machine's memory.
+    "spark.driver.memory": "4g",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def session(app: str = "kveil") -> SparkSession:
+    """The session to work in: a running or remote one where the platform brings it, else a local one with Delta."""
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    builder = SparkSession.builder.appName(app)
+    for key, value in _ALWAYS.items():
+        builder = builder.config(key, value)
+    if not _platform_brings_spark():
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
+        for key, value in {**_LOCAL, **_delta_jars()}.items():
+            builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _platform_brings_spark() -> bool:
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    remote = "SPARK_REMOTE" in os.environ or "DATABRICKS_RUNTIME_VERSION" in os.environ
+    return submitted or remote
+
+
+def jar_folder() -> Path:
+    """Where `make setup` keeps Delta's jars, so that later sessions start without a network."""
+    return Path(sys.prefix) / "share" / "kveil" / "jars"
+
+
+def _delta_jars() -> dict[str, str]:
+    jars = sorted(jar_folder().glob("*.jar"))
+    if jars:
+        return {"spark.jars": ",".join(map(str, jars))}
+    return {"spark.jars.packages": DELTA}
+
+
+def code_version() -> str:
+    """The installed version of kveil, or that of the source when it runs from an archive."""
+    from kveil import __version__
+
+    try:
+        return metadata.version("kveil")
+    except metadata.PackageNotFoundError:
+        return __version__

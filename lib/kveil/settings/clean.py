@@ -1,0 +1,84 @@
+"""`clean`: how the sources become one table that a release and a model can be made from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kveil.settings.base import Identifier, Section
+
+
+class RangeRule(Section):
+    """Rows whose value lies outside [min, max] are set aside with the reason."""
+
+    source: Identifier
+    column: str
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> "RangeRule":
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not be above max")
+        return self
+
+
+class Join(Section):
+    """Columns of another source, found by a shared key. `left` keeps rows that find none."""
+
+    source: Identifier
+    on: str
+    how: Literal["left", "inner"] = "left"
+
+
+class Money(Section):
+    """Amounts in `currency` become whole minor units (cents) of EUR, at the last known reference rate of their day."""
+
+    columns: dict[str, Identifier] = Field(min_length=1)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    rates: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _rates_where_needed(self) -> "Money":
+        if self.currency != "EUR" and self.rates is None:
+            raise ValueError("needs rates (a source of format ecb_rates) because currency is not EUR")
+        return self
+
+
+class History(Section):
+    """What was known about a person before each row: spend, count and recency, from strictly earlier rows."""
+
+    amount: Identifier
+    window_days: Annotated[int, Field(ge=1, le=366)] = 28
+
+
+class Bucket(Section):
+    """A few-valued stand-in for a fine-grained column: `count` groups by hash, the same value always in the same group."""
+
+    column: str
+    count: Annotated[int, Field(ge=2, le=1000)]
+    prefix: str = ""
+
+
+class Split(Section):
+    """Share of people whose rows are only for judging models; a person is never in both parts."""
+
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class Clean(Section):
+    """The stage's recipe, applied in this order: missing, categories, duplicates, rules, joins, money, history, derive."""
+
+    table: Identifier
+    base: Identifier
+    time: str
+    missing: list[str] = Field(default_factory=list)
+    categories: list[str] = Field(default_factory=list)
+    rules: list[RangeRule] = Field(default_factory=list)
+    joins: list[Join] = Field(default_factory=list)
+    money: Money | None = None
+    history: History | None = None
+    buckets: dict[Identifier, Bucket] = Field(default_factory=dict)
+    derive: dict[Identifier, str] = Field(default_factory=dict)
+    split: Split = Split()

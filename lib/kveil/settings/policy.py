@@ -1,0 +1,110 @@
+"""A policy: one data set's way from sources to report, and the checks that need more than one section."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from kveil.settings.anonymize import Anonymize
+from kveil.settings.base import Identifier, Section
+from kveil.settings.clean import Clean
+from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.sources import Consent, Source
+
+
+class Policy(Section):
+    """Everything the seven stages are told. `person` names the privacy unit's column in every source that has it."""
+
+    name: Identifier
+    purpose: Identifier
+    person: str
+    sources: dict[Identifier, Source] = Field(min_length=1)
+    consent: Consent
+    clean: Clean
+    anonymize: Anonymize
+    train: Train
+    evaluate: Evaluate = Evaluate()
+    deploy: Deploy
+    report: Report = Report()
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
+        yield from self._unknown_sources()
+        yield from self._unknown_columns()
+
+    def clean_columns(self) -> set[str]:
+        """Names of the columns that the clean table will have."""
+        return set(self._kept_by_clean()) | set(self._made_by_clean())
+
+    def _kept_by_clean(self) -> Iterator[str]:
+        for name in [self.clean.base, *(join.source for join in self.clean.joins)]:
+            if name in self.sources:
+                yield from self.sources[name].columns
+
+    def _made_by_clean(self) -> Iterator[str]:
+        clean = self.clean
+        yield from ("date", "month", "split")
+        yield from clean.buckets
+        yield from clean.derive
+        if clean.money:
+            yield from clean.money.columns.values()
+        if clean.history:
+            days = clean.history.window_days
+            yield from (f"spend_{days}d", f"count_{days}d", "days_since_last")
+
+    def _unknown_sources(self) -> Iterator[tuple[str, str]]:
+        allowed = f"allowed: {', '.join(sorted(self.sources))}"
+        named = {"clean.base": self.clean.base}
+        named |= {f"clean.joins.{i}.source": join.source for i, join in enumerate(self.clean.joins)}
+        named |= {f"clean.rules.{i}.source": rule.source for i, rule in enumerate(self.clean.rules)}
+        if self.consent.registry:
+            named["consent.registry"] = self.consent.registry
+        if self.clean.money and self.clean.money.rates:
+            named["clean.money.rates"] = self.clean.money.rates
+        for key, source in named.items():
+            if source not in self.sources:
+                yield key, f"found {source!r}, which is no source; {allowed}"
+
+    def _unknown_columns(self) -> Iterator[tuple[str, str]]:
+        yield from self._unknown_in_sources()
+        known = self.clean_columns()
+        asked = {f"anonymize.quasi_identifiers.{name}": name for name in self.anonymize.quasi_identifiers}
+        asked |= {f"anonymize.partition_by.{i}": name for i, name in enumerate(self.anonymize.partition_by)}
+        for role in ("sensitive", "noise", "insensitive"):
+            asked |= {f"anonymize.{role}.{name}": name for name in getattr(self.anonymize, role)}
+        for key, column in asked.items():
+            if column not in known:
+                yield key, f"the clean table has no column {column!r}; allowed: {', '.join(sorted(known))}"
+            elif column == self.person:
+                yield key, f"{column!r} is the privacy unit and is never released; remove it from this role"
+        yield from self._unknown_features()
+
+    def _unknown_in_sources(self) -> Iterator[tuple[str, str]]:
+        base = self.sources.get(self.clean.base)
+        if base is not None:
+            for key, column in (("person", self.person), ("clean.time", self.clean.time)):
+                if column not in base.columns:
+                    yield key, f"source {self.clean.base!r} declares no column {column!r}; {_allowed(base)}"
+        for i, rule in enumerate(self.clean.rules):
+            source = self.sources.get(rule.source)
+            if source is not None and rule.column not in source.columns:
+                yield f"clean.rules.{i}.column", f"source {rule.source!r} declares no {rule.column!r}; {_allowed(source)}"
+        for i, join in enumerate(self.clean.joins):
+            source = self.sources.get(join.source)
+            if source is not None and join.on not in source.columns:
+                yield f"clean.joins.{i}.on", f"source {join.source!r} declares no column {join.on!r}; {_allowed(source)}"
+
+    def _unknown_features(self) -> Iterator[tuple[str, str]]:
+        release = self.anonymize
+        kept = {*release.sensitive, *release.insensitive}
+        usable = {*release.quasi_identifiers, *kept}
+        if self.train.label not in kept:
+            yield "train.label", f"found {self.train.label!r}; allowed: a sensitive or insensitive column of the release"
+        for i, name in enumerate(self.train.features):
+            if name not in usable:
+                yield f"train.features.{i}", f"the release has no usable column {name!r}; allowed: {', '.join(sorted(usable))}"
+        if "split" not in release.partition_by:
+            yield "anonymize.partition_by", "must hold 'split', since a released table has no person to split by later"
+
+
+def _allowed(source: Source) -> str:
+    return f"allowed: {', '.join(sorted(source.columns))}"

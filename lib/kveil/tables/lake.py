@@ -1,0 +1,78 @@
+"""Where a lake is: a folder of Delta tables, or a catalog whose schemas are the zones."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kveil.errors import KveilError, SettingsError
+from kveil.tables.schema import ZONES, TableRef
+
+_PERSONAL = ("raw", "clean", "restricted")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A place for tables and files. `root` is a folder or a Spark path; `catalog` names a catalog instead."""
+
+    root: str
+    catalog: str | None = None
+
+    @classmethod
+    def at(cls, address: str) -> "Lake":
+        """The lake at `./folder`, `s3://...` or `catalog:NAME`; a catalog keeps files in KVEIL_FILES."""
+        if not address.startswith("catalog:"):
+            return cls(address if "://" in address else str(Path(address).resolve()))
+        catalog = address.removeprefix("catalog:")
+        if not re.fullmatch(r"\w+", catalog):
+            raise SettingsError([f"--lake: found {address!r}; allowed: a folder, a path, or catalog:NAME"])
+        return cls(str(Path(os.environ.get("KVEIL_FILES", "kveil-files")).resolve()), catalog)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tables are folders of this machine."""
+        return self.catalog is None and "://" not in self.root
+
+    def identifier(self, ref: TableRef) -> str:
+        """The table's name in SQL."""
+        if self.catalog:
+            return f"`{self.catalog}`.`{ref.zone}`.`{ref.name}`"
+        return f"delta.`{self.root}/{ref.zone}/{ref.name}`"
+
+    def folder(self, ref: TableRef) -> Path:
+        """The table's folder; only for local lakes."""
+        return Path(self.root) / ref.zone / ref.name
+
+    def prepare(self) -> None:
+        """Makes the zones of a local lake; those with personal rows are closed to other users (mode 0700)."""
+        if not self.is_local:
+            return
+        try:
+            for zone in ZONES:
+                folder = Path(self.root) / zone
+                folder.mkdir(parents=True, exist_ok=True)
+                if zone in _PERSONAL:
+                    folder.chmod(0o700)
+        except OSError as error:
+            raise KveilError(f"--lake: {self.root} cannot be used ({error.strerror}); give a folder you may write") from None
+
+    @contextmanager
+    def locked(self, name: str, busy: str = "") -> Iterator[None]:
+        """Holds a machine-wide lock of a local lake while the block runs; the system frees it when the process dies.
+
+        Local file systems lack the atomic put-if-absent that Delta's commits rely on between processes, so local
+        writers take turns; elsewhere Delta's own protocol decides. With `busy`, fails with that sentence instead of waiting.
+        """
+        if not self.is_local:
+            yield
+            return
+        import fcntl
+
+        with open(Path(self.root) / "control" / f".{name}.lock", "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise KveilError(busy) from None
+            yield

@@ -1,0 +1,385 @@
+"""Every table and every column that kveil writes, declared once.
+
+A table's name may hold {policy}, {source}, {table} and {release}; columns that come from the policy are not listed
+here but named by the table's `more`. docs/tables.md is generated from this file.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kveil.settings import Policy
+
+Zone = Literal["raw", "clean", "restricted", "release", "control"]
+
+ZONES: dict[Zone, str] = {
+    "raw": "rows as they came from the sources, of consenting people",
+    "clean": "rows ready for a release or a baseline, still personal",
+    "restricted": "working tables and rows set aside, personal, short-lived where possible",
+    "release": "what may leave: tables that passed their re-measured guarantee",
+    "control": "logs, metrics and evidence, nothing personal",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, its SQL type and what a reader needs to know."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """One table of one lake: a zone and a name."""
+
+    zone: Zone
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.zone}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table: where it lives, what it promises and its columns; `more` says which the policy adds."""
+
+    zone: Zone
+    pattern: str
+    promise: str
+    columns: tuple[Column, ...]
+    more: str = ""
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a SQL schema string."""
+        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def shared(self) -> bool:
+        """Whether policies share this table, so that its version moves with other policies' runs."""
+        return "{" not in self.pattern
+
+    def of(self, policy: Policy, source: str = "") -> TableRef:
+        """This table for one policy (and, where the name asks for one, one source)."""
+        name = self.pattern.format(
+            policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release
+        )
+        return TableRef(self.zone, name)
+
+    def all_of(self, policy: Policy) -> list[TableRef]:
+        """This table for one policy and all its sources."""
+        if "{source}" in self.pattern:
+            return [self.of(policy, source) for source in policy.sources]
+        return [self.of(policy)]
+
+
+_POLICY = Column("policy", "string", "the policy's name")
+_BUILD = Column("build", "string", "hash of the stage's inputs and policy section; the same work has the same build")
+_RUN = Column("run_id", "string", "the run that wrote the row")
+_AT = Column("written_at", "timestamp", "when the row was written, UTC")
+_RELEASE = Column("release_id", "string", "hash of policy, data and guarantee; a repeated release has the same id")
+
+RAW = Table("raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns")
+CONSENT = Table(
+    "restricted",
+    "{policy}_consent",
+    "Each person's latest decision for the policy's purpose at the time of the run.",
+    (
+        Column("person", "string", "the privacy unit's id"),
+        Column("decision", "string", "grant, refuse or withdraw"),
+        Column("decided_at", "timestamp", "when the person decided, UTC"),
+        Column("simulated", "boolean", "true when the registry was made up because the data carries none"),
+    ),
+)
+QUARANTINE = Table(
+    "restricted",
+    "quarantine",
+    "Rows that were set aside, with the reason; personal, so restricted.",
+    (
+        _POLICY,
+        Column("stage", "string", "collect or clean"),
+        Column("source", "string", "the source's name"),
+        Column("reason", "string", "the column and rule that the row broke, without its value"),
+        Column("row", "string", "the row as JSON"),
+    ),
+)
+KEYS = Table(
+    "restricted",
+    "keys",
+    "Secret keys of keyed hashes, made once per lake; HMAC pads are kept so that no plan holds a key as text.",
+    (
+        Column("name", "string", "what the key is for"),
+        Column("inner", "binary", "the key xor HMAC's inner pad"),
+        Column("outer", "binary", "the key xor HMAC's outer pad"),
+    ),
+)
+PROVENANCE = Table(
+    "control",
+    "provenance",
+    "Which files a raw table was made of, and what became of their rows.",
+    (
+        _POLICY,
+        _BUILD,
+        Column("source", "string", "the source's name"),
+        Column("uri", "string", "the address in the policy"),
+        Column("path", "string", "the file read"),
+        Column("bytes", "bigint", "the file's size"),
+        Column("sha256", "string", "the file's SHA-256"),
+        Column("rows_in", "bigint", "rows read from all files of the source"),
+        Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
+        Column("rows_not_consented", "bigint", "rows of the source whose person had not consented"),
+        Column("rows_out", "bigint", "rows of the source in the raw zone"),
+        Column("ignored_columns", "string", "columns in the file that the policy does not declare, comma-separated"),
+        Column("simulated_consent", "boolean", "true when consent was simulated"),
+        _RUN,
+        _AT,
+    ),
+)
+CLEANING_LOG = Table(
+    "control",
+    "cleaning_log",
+    "Every cleaning rule with its counts before and after.",
+    (
+        _POLICY,
+        _BUILD,
+        Column("step", "int", "the rule's place in the order of application"),
+        Column("source", "string", "the table the rule was applied to"),
+        Column("rule", "string", "what the rule does, in words"),
+        Column("rows_before", "bigint", "rows before the rule"),
+        Column("rows_after", "bigint", "rows after the rule"),
+        Column("cells_changed", "bigint", "cells whose value the rule changed"),
+        _RUN,
+        _AT,
+    ),
+)
+CLEAN = Table(
+    "clean",
+    "{policy}_{table}",
+    "One row per base row: joined, corrected, in cents, with label, history and split.",
+    (
+        Column("date", "date", "day of the policy's time column, UTC"),
+        Column("month", "string", "yyyy-MM of date"),
+        Column("split", "string", "train or holdout; each person is in exactly one"),
+    ),
+    "the columns of base and joined sources, buckets, money, history and derive",
+)
+BUDGET_LEDGER = Table(
+    "control",
+    "budget_ledger",
+    "Append-only: what each release spent, booked before its noise was drawn.",
+    (
+        Column("entry", "bigint", "1, 2, 3, ... without gaps: the place that concurrent bookings compete for"),
+        _POLICY,
+        _RELEASE,
+        Column("epsilon", "decimal(18,9)", "privacy loss per value, summed over the release's noisy columns"),
+        Column("unit", "string", "what epsilon protects: value (one cell)"),
+        Column("budget", "decimal(18,9)", "the policy's budget at booking"),
+        _RUN,
+        _AT,
+    ),
+)
+STAGING = Table(
+    "restricted",
+    "{policy}_staging",
+    "A release before it is published, still with its person; destroyed after publication.",
+    (
+        Column("kveil_person", "string", "the privacy unit, for re-measuring only"),
+        Column("kveil_tree", "binary", "the frozen generalizer of a partition, on one row each; null on data rows"),
+    ),
+    "the release's columns",
+)
+CANDIDATE = Table(
+    "restricted", "{policy}_candidate", "The rows to be published, checked against staging; destroyed after publication.", (), "the release's columns"
+)
+RELEASE = Table(
+    "release",
+    "{policy}_{release}",
+    "The released rows: every class holds at least k people, amounts carry noise, no person and no way back.",
+    (),
+    "partition columns; per quasi-identifier NAME a label NAME, a representative NAME_rep and, for numbers and dates, "
+    "bounds NAME_lo and NAME_hi; sensitive, noisy and insensitive columns",
+)
+GENERALIZER = Table(
+    "release",
+    "{policy}_{release}_generalizer",
+    "Per partition the frozen tree that generalizes a new row as the release did.",
+    (
+        _RELEASE,
+        Column("partition", "string", "the partition's values as JSON"),
+        Column("tree", "binary", "numpy archive of the tree and its classes"),
+    ),
+)
+RELEASES = Table(
+    "control",
+    "releases",
+    "One row per publication, with the evidence that the link to people is gone.",
+    (
+        _RELEASE,
+        _POLICY,
+        Column("purpose", "string", "what the release may be used for"),
+        Column("table", "string", "the released table"),
+        Column("version", "bigint", "its Delta version"),
+        Column("k", "int", "people that every class was asked to hold"),
+        Column("rows_in", "bigint", "rows before"),
+        Column("rows_released", "bigint", "rows published"),
+        Column("rows_suppressed", "bigint", "rows that could not be made safe"),
+        Column("smallest_class", "bigint", "people in the smallest class, re-measured"),
+        Column("epsilon", "decimal(18,9)", "privacy loss per value"),
+        Column("link_files_left", "bigint", "data files of staging and candidate that remain; 0 is the promise"),
+        _RUN,
+        _AT,
+    ),
+)
+PRIVACY_METRICS = Table(
+    "control",
+    "privacy_metrics",
+    "What was measured of a release's privacy, against which threshold.",
+    (
+        _POLICY,
+        _RELEASE,
+        Column("measured_on", "string", "staging (with people), release (published rows) or clean (through the frozen generalizer)"),
+        Column("metric", "string", "the measure's name"),
+        Column("scope", "string", "the column or size range measured; empty for the whole table"),
+        Column("value", "double", "the measured value"),
+        Column("threshold", "double", "what the policy demands, if it does"),
+        Column("met", "boolean", "whether it does"),
+        _RUN,
+        _AT,
+    ),
+)
+FEATURES = Table(
+    "restricted",
+    "{policy}_features",
+    "Training rows as feature vectors; baseline rows are personal, so restricted.",
+    (
+        Column("trained_on", "string", "release or baseline"),
+        Column("features", "array<double>", "in the order of the feature map"),
+        Column("label", "double", "0 or 1"),
+    ),
+)
+PREDICTIONS = Table(
+    "restricted",
+    "{policy}_predictions",
+    "Scores of held-out people's rows by every trained model.",
+    (
+        Column("view", "string", "clean, generalized (clean rows through the frozen generalizer) or released"),
+        Column("model", "string", "the trained model: algorithm and what it was trained on"),
+        Column("label", "double", "0 or 1"),
+        Column("score", "double", "probability of 1"),
+    ),
+)
+MODELS = Table(
+    "control",
+    "models",
+    "Every trained model.",
+    (
+        _POLICY,
+        _BUILD,
+        _RELEASE,
+        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
+        Column("trained_on", "string", "release (may be deployed) or baseline (never is)"),
+        Column("mlflow_run", "string", "the MLflow run"),
+        Column("rows", "bigint", "training rows"),
+        Column("features", "string", "feature names, comma-separated"),
+        Column("parameters", "string", "the estimator's parameters as JSON"),
+        Column("document", "string", "the model as JSON where trained on the release; null for baselines, which hold personal statistics"),
+        Column("seconds", "double", "training time"),
+        _RUN,
+        _AT,
+    ),
+)
+BASELINES = Table(
+    "restricted",
+    "{policy}_baselines",
+    "Baseline models, which saw raw values and never leave.",
+    (
+        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
+        Column("document", "string", "the model as JSON"),
+    ),
+)
+UTILITY_METRICS = Table(
+    "control",
+    "utility_metrics",
+    "How well each model does on held-out people.",
+    (
+        _POLICY,
+        _RELEASE,
+        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
+        Column("trained_on", "string", "release or baseline"),
+        Column("view", "string", "what it was scored on: clean, generalized or released rows of held-out people"),
+        Column("metric", "string", "accuracy, precision, recall, f1, auc_roc, auc_pr"),
+        Column("value", "double", "the measured value; null where undefined"),
+        Column("rows", "bigint", "rows scored"),
+        _RUN,
+        _AT,
+    ),
+)
+DEPLOYMENTS = Table(
+    "control",
+    "deployments",
+    "Every decision of the gate, with each threshold and what was measured.",
+    (
+        _POLICY,
+        _BUILD,
+        _RELEASE,
+        Column("model", "string", "the registered name"),
+        Column("algorithm", "string", "the best model trained on the release"),
+        Column("check", "string", "the gate's threshold"),
+        Column("measured", "double", "what was measured"),
+        Column("threshold", "double", "what the policy demands"),
+        Column("met", "boolean", "whether it does"),
+        Column("registered_version", "string", "the MLflow version with alias champion; null when the gate refused"),
+        _RUN,
+        _AT,
+    ),
+)
+SCORES = Table(
+    "restricted",
+    "{policy}_scores",
+    "Batch scores by the champion, of held-out people's clean rows in the latest month.",
+    (
+        Column("person", "string", "the privacy unit's id"),
+        Column("date", "date", "the row's day"),
+        Column("score", "double", "probability that the label is 1"),
+        Column("model_version", "string", "the MLflow version that scored"),
+    ),
+)
+REPORTS = Table(
+    "control",
+    "reports",
+    "Every report written.",
+    (_POLICY, _BUILD, _RELEASE, Column("path", "string", "the HTML file, relative to the lake"), Column("sha256", "string", "its SHA-256"), _RUN, _AT),
+)
+RUN_LOG = Table(
+    "control",
+    "run_log",
+    "Every stage of every run: what it read and wrote, and how it ended.",
+    (
+        _RUN,
+        _POLICY,
+        Column("policy_hash", "string", "hash of the whole policy"),
+        Column("stage", "string", "the stage's name"),
+        Column("outcome", "string", "done, up to date, refused or failed"),
+        _BUILD,
+        Column("reads", "map<string,bigint>", "Delta version of each table read"),
+        Column("writes", "map<string,bigint>", "Delta version of each table written"),
+        Column("rows_in", "bigint", "rows read"),
+        Column("rows_out", "bigint", "rows written"),
+        Column("seconds", "double", "duration"),
+        Column("valid_until", "timestamp", "when time alone makes the result stale (a consent decision takes effect); else null"),
+        Column("message", "string", "one sentence for a failure or refusal"),
+        Column("code_version", "string", "kveil's version"),
+        _AT,
+    ),
+)
+
+TABLES: tuple[Table, ...] = (
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, CANDIDATE, RELEASE, GENERALIZER,
+    RELEASES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
+)  # fmt: skip

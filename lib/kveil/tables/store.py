@@ -1,0 +1,117 @@
+"""Reading and writing Delta tables: the only place that knows how Delta is spoken.
+
+Every write is one Delta commit: readers see all of it or nothing.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from kveil.tables.lake import Lake
+from kveil.tables.schema import ZONES, Table, TableRef
+
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+"""Keeps minima and maxima of personal columns out of a table's Delta log."""
+
+
+class TableStore:
+    """The tables of one lake, as seen by one Spark session."""
+
+    def __init__(self, spark: SparkSession, lake: Lake) -> None:
+        self.spark = spark
+        self.lake = lake
+        lake.prepare()
+        if lake.catalog:
+            for zone in ZONES:
+                spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{lake.catalog}`.`{zone}`")
+
+    def version(self, ref: TableRef) -> int | None:
+        """The table's current Delta version; None when there is no such table."""
+        if self.lake.is_local and not (self.lake.folder(ref) / "_delta_log").is_dir():
+            return None
+        try:
+            row = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)} LIMIT 1").first()
+        except AnalysisException:
+            return None
+        return int(row["version"]) if row else None
+
+    def exists(self, ref: TableRef) -> bool:
+        """Whether the table is there."""
+        return self.version(ref) is not None
+
+    def read(self, ref: TableRef, version: int | None = None) -> DataFrame:
+        """The table's rows, at a version or as they are now."""
+        at = "" if version is None else f" VERSION AS OF {version}"
+        return self.spark.sql(f"SELECT * FROM {self.lake.identifier(ref)}{at}")
+
+    def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+        """Rows made in Python, with the declared columns and types; a column not given is null."""
+        values = [tuple(row.get(name) for name in table.names) for row in rows]
+        return self.spark.createDataFrame(values, table.ddl)
+
+    def append(self, ref: TableRef, df: DataFrame) -> None:
+        """Adds rows."""
+        with self.lake.locked("commit"):
+            if self.exists(ref):
+                df.writeTo(self.lake.identifier(ref)).append()
+            else:
+                df.writeTo(self.lake.identifier(ref)).using("delta").create()
+
+    def replace(
+        self, ref: TableRef, df: DataFrame, partition_by: Sequence[str] = (), properties: Mapping[str, str] | None = None
+    ) -> None:
+        """Makes `df` the table's whole content and schema. Earlier versions stay readable until `forget_history`."""
+        writer = df.writeTo(self.lake.identifier(ref)).using("delta")
+        for key, value in (properties or {}).items():
+            writer = writer.tableProperty(key, value)
+        if partition_by:
+            writer = writer.partitionedBy(*[F.col(name) for name in partition_by])
+        with self.lake.locked(f"commit-{ref}"):
+            writer.createOrReplace()
+
+    def replace_where(self, ref: TableRef, df: DataFrame, **values: str) -> None:
+        """Makes `df` the only rows whose columns have the given values, so that writing twice is writing once."""
+        with self.lake.locked("commit"):
+            if not self.exists(ref):
+                df.writeTo(self.lake.identifier(ref)).using("delta").create()
+                return
+            condition = F.lit(True)
+            for name, value in values.items():
+                condition = condition & (F.col(name) == F.lit(value))
+            df.writeTo(self.lake.identifier(ref)).overwrite(condition)
+
+    def insert_new(self, ref: TableRef, df: DataFrame, keys: Sequence[str]) -> None:
+        """Adds the rows that share none of the `keys` with a row that is there; a concurrent insert makes one of two fail."""
+        view = f"kveil_insert_{ref.name}"
+        df.createOrReplaceTempView(view)
+        condition = " OR ".join(f"there.{key} = new.{key}" for key in keys)
+        with self.lake.locked("commit"):
+            if not self.exists(ref):
+                df.limit(0).writeTo(self.lake.identifier(ref)).using("delta").create()
+            self.spark.sql(
+                f"MERGE INTO {self.lake.identifier(ref)} there USING {view} new ON {condition} WHEN NOT MATCHED THEN INSERT *"
+            )
+
+    def forget_history(self, ref: TableRef) -> None:
+        """Deletes the data files of earlier versions, so that rows no longer in the table are nowhere."""
+        if (self.version(ref) or 0) > 0:
+            self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
+
+    def destroy(self, ref: TableRef) -> int:
+        """Removes a table's rows, files and, where the file system is at hand, its log; returns the data files left."""
+        left = 0
+        if self.exists(ref):
+            self.spark.sql(f"DELETE FROM {self.lake.identifier(ref)}")
+            self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
+            left = int(self.spark.sql(f"DESCRIBE DETAIL {self.lake.identifier(ref)}").first()["numFiles"])  # type: ignore[index]
+            if self.lake.catalog:
+                self.spark.sql(f"DROP TABLE IF EXISTS {self.lake.identifier(ref)}")
+        if self.lake.is_local:
+            folder = self.lake.folder(ref)
+            shutil.rmtree(folder, ignore_errors=True)
+            left = sum(1 for path in folder.rglob("*") if path.is_file())
+        return left
