@@ -28,7 +28,7 @@ class Join(Section):
     """Columns of another source, found by a shared key. `left` keeps rows that find none."""
 
     source: Identifier
-    on: str
+    by: str
     how: Literal["left", "inner"] = "left"
 
 

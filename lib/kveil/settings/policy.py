@@ -90,8 +90,8 @@ class Policy(Section):
                 yield f"clean.rules.{i}.column", f"source {rule.source!r} declares no {rule.column!r}; {_allowed(source)}"
         for i, join in enumerate(self.clean.joins):
             source = self.sources.get(join.source)
-            if source is not None and join.on not in source.columns:
-                yield f"clean.joins.{i}.on", f"source {join.source!r} declares no column {join.on!r}; {_allowed(source)}"
+            if source is not None and join.by not in source.columns:
+                yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
 
     def _unknown_features(self) -> Iterator[tuple[str, str]]:
         release = self.anonymize
