@@ -46,7 +46,9 @@ def facts(ctx: Context) -> Fact:
         "written_at": _utc(ctx.now),
         "code_version": code_version(),
         "path": f"reports/{ctx.run_id}/index.html",
-        "tables": {table.pattern: _address(ctx.store.lake, ctx.ref(table)) for table in (schema.BUDGET_LEDGER, schema.PRIVACY_METRICS)},
+        "tables": {
+            table.pattern: _address(ctx.store.lake, ctx.ref(table)) for table in (schema.BUDGET_LEDGER, schema.PRIVACY_METRICS)
+        },
         "asked": _asked(policy),
         "consent": _consent(policy, provenance),
         "stages": _stages(ctx),

@@ -1,6 +1,7 @@
 """The report's four figures as SVG text: inline, without fonts, scripts or dates, the same bytes for the same facts."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 from html import escape
@@ -8,11 +9,11 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from kveil.report.findings import asked_k, champion, scored, spending
-from kveil.report.words import ALGORITHMS, SCORES, VIEWS, number, ratio, said
+from kveil.report.words import ALGORITHMS, SCORES, number, ratio, said
 
 Fact = dict[str, Any]
 
@@ -20,16 +21,18 @@ INK, GREY, PALE = "#1b1f24", "#57606a", "#d0d7de"
 # Blue and vermilion of Okabe and Ito's palette, which the common kinds of colour blindness keep apart.
 BLUE, ORANGE = "#0072b2", "#d55e00"
 
+CLASSES_BY_PEOPLE = "classes_by_people"
+
 _WIDTH = 350
-_ROW = 21
+_ROW = 22
 _LETTERS = 22
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kveil",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
+    "font.size": 10.5,
     "text.color": INK,
     "text.parse_math": False,
     "axes.edgecolor": PALE,
@@ -56,7 +59,7 @@ def pictures(facts: Fact) -> list[Picture]:
 
 def class_sizes(facts: Fact) -> list[tuple[str, float]]:
     """Size ranges (people per class) with their numbers of classes, smallest first."""
-    rows = [row for row in facts["privacy"] if row["metric"] == "classes_by_people" and row["value"] is not None]
+    rows = [row for row in facts["privacy"] if row["metric"] == CLASSES_BY_PEOPLE and row["value"] is not None]
     return sorted(((row["scope"], row["value"]) for row in rows), key=lambda pair: _bounds(pair[0]))
 
 
@@ -70,7 +73,9 @@ def _class_sizes(facts: Fact) -> Picture:
     if not sizes:
         return Picture(title, "Not measured.")
     unsafe = [_bounds(scope)[1] < k for scope, _ in sizes]
-    alt = "Number of classes by people in a class: " + "; ".join(f"{scope} people, {number(value)}" for scope, value in sizes) + "."
+    alt = (
+        "Number of classes by people in a class: " + "; ".join(f"{scope} people, {number(value)}" for scope, value in sizes) + "."
+    )
     alt += f" Classes below k = {k} are orange and hatched." if any(unsafe) else f" No range lies below k = {k}."
 
     def draw(axes: Axes) -> None:
@@ -80,9 +85,11 @@ def _class_sizes(facts: Fact) -> Picture:
             bar.set_hatch("////" if below else "")
             bar.set_edgecolor("white")
         axes.set_xlim(0, max(value for _, value in sizes) * 1.22 or 1)
-        axes.set_xlabel("classes")
+        axes.set_xticks([])
 
-    return Picture(title, f"Number of classes by the people they hold; k = {k} was asked.", alt, _svg("class-sizes", alt, len(sizes), draw))
+    return Picture(
+        title, f"Number of classes by the people they hold; k = {k} was asked.", alt, _svg("class-sizes", alt, len(sizes), draw)
+    )
 
 
 def _generalization(facts: Fact) -> Picture:
@@ -99,7 +106,12 @@ def _generalization(facts: Fact) -> Picture:
         axes.set_xlim(0, 1.18)
         axes.set_xticks([0, 0.5, 1], ["0 exact", "0.5", "1 all the same"])
 
-    return Picture(title, "Normalized certainty penalty (NCP): how much of a column's detail was given up.", alt, _svg("generalization", alt, len(rows), draw))
+    return Picture(
+        title,
+        "Normalized certainty penalty (NCP): how much of a column's detail was given up.",
+        alt,
+        _svg("generalization", alt, len(rows), draw),
+    )
 
 
 def _utility(facts: Fact) -> Picture:
@@ -112,8 +124,7 @@ def _utility(facts: Fact) -> Picture:
     pairs = [pair for pair in pairs if pair[1] is not None or pair[2] is not None]
     if not pairs:
         return Picture(title, "Not measured.")
-    caption = f"{said(ALGORITHMS, str(algorithm))}, scored on held-out people: on {VIEWS['clean']} when trained on raw values,"
-    caption += f" on {VIEWS['generalized']} when trained on the release."
+    caption = f"{said(ALGORITHMS, str(algorithm))} on held-out people; at the right what training on the release changes."
     alt = "Trained on raw values and trained on the release: "
     alt += "; ".join(f"{name} {ratio(baseline)} and {ratio(ours)}" for name, baseline, ours in pairs) + "."
 
@@ -121,15 +132,19 @@ def _utility(facts: Fact) -> Picture:
         for place, (_, baseline, ours) in enumerate(pairs):
             if baseline is not None and ours is not None:
                 axes.plot([baseline, ours], [place, place], color=GREY, linewidth=1.2, zorder=1)
-        for values, marker, face, label in (
-            ([pair[1] for pair in pairs], "o", "white", "trained on raw values"),
-            ([pair[2] for pair in pairs], "D", BLUE, "trained on the release"),
-        ):
-            dots = [(value, place) for place, value in enumerate(values) if value is not None]
-            axes.scatter(*zip(*dots, strict=True), s=34, marker=marker, facecolor=face, edgecolor=BLUE, label=label, zorder=2) if dots else None
+                axes.text(
+                    1.02,
+                    place,
+                    f"{ours - baseline:+.3f}".replace("-", "\u2212"),
+                    va="center",
+                    transform=axes.get_yaxis_transform(),
+                )
+        _dots(axes, [pair[1] for pair in pairs], "trained on raw values", marker="o", facecolor="white")
+        _dots(axes, [pair[2] for pair in pairs], "trained on the release", marker="D", facecolor=BLUE)
         axes.set_yticks(range(len(pairs)), [name for name, _, _ in pairs])
         axes.set_ylim(len(pairs) - 0.5, -0.5)
-        axes.set_xlim(0, 1.02)
+        worst = min(value for pair in pairs for value in pair[1:] if value is not None)
+        axes.set_xlim(max(0, math.floor(worst * 10 - 1) / 10), 1)
         axes.grid(axis="x", color=PALE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), frameon=False, ncols=2, handletextpad=0.1, columnspacing=1)
@@ -151,7 +166,9 @@ def _budget(facts: Fact) -> Picture:
         left = 0.0
         for name, value, colour, hatch in parts:
             edge = "white" if hatch else BLUE
-            axes.barh(0, value, 0.6, left, color=colour, edgecolor=edge, hatch=hatch, label=f"{name}: {number(value)}", linewidth=1)
+            axes.barh(
+                0, value, 0.6, left, color=colour, edgecolor=edge, hatch=hatch, label=f"{name}: {number(value)}", linewidth=1
+            )
             left += value
         axes.set_ylim(-0.5, 0.5)
         axes.set_yticks([])
@@ -170,18 +187,23 @@ def _bars(axes: Axes, names: list[str], values: list[float], colours: list[str],
     return bars
 
 
+def _dots(axes: Axes, values: list[float | None], label: str, **look: Any) -> None:
+    """One dot per measured value, each on its own line."""
+    places = [place for place, value in enumerate(values) if value is not None]
+    axes.scatter([value for value in values if value is not None], places, s=34, edgecolor=BLUE, label=label, zorder=2, **look)
+
+
 def _svg(name: str, alt: str, rows: int, draw: Callable[[Axes], None]) -> str:
     """What `draw` draws on a plain pair of axes, as an SVG element that fills the width it is given."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH / 72, (rows * _ROW + 34) / 72), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
+        figure = Figure(figsize=(_WIDTH / 72, (rows * _ROW + 34) / 72), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
         axes = figure.add_subplot()
         axes.spines[["top", "right", "bottom"]].set_visible(False)
         axes.tick_params(length=0)
         draw(axes)
         text = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(text, metadata=metadata)
+        figure.savefig(text, format="svg", metadata=metadata)
     return _inline(text.getvalue(), name, alt)
 
 

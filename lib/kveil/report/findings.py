@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from kveil.report.words import MISSING, names, number, percent, ratio, said, words_of
-from kveil.report.words import ALGORITHMS as ALGORITHM_NAMES
+from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
 
 Fact = dict[str, Any]
 
@@ -48,7 +47,9 @@ def scored(facts: Fact, algorithm: str, trained_on: str, view: str, metric: str 
     """A model's score; None when it was not measured."""
     wanted = (algorithm, trained_on, view, metric)
     rows = facts["utility"]
-    return next((row["value"] for row in rows if (row["algorithm"], row["trained_on"], row["view"], row["metric"]) == wanted), None)
+    return next(
+        (row["value"] for row in rows if (row["algorithm"], row["trained_on"], row["view"], row["metric"]) == wanted), None
+    )
 
 
 def guarantee(facts: Fact) -> bool | None:
@@ -77,7 +78,7 @@ def verdict(facts: Fact) -> list[tuple[bool | None, str]]:
     smallest, k = number(measured(facts, "class_people_min")), asked_k(facts)
     published = facts["release"] is not None
     if held:
-        first = f"The guarantee held: the smallest class holds {smallest} people, {k} were asked."
+        first = f"The guarantee held: the smallest class holds {smallest} people, at least {k} were asked."
         if not published:
             first += " This release was not published."
     elif held is None:
@@ -90,7 +91,7 @@ def verdict(facts: Fact) -> list[tuple[bool | None, str]]:
         return [(held, first), (True, f"The gate passed{registered}.")]
     if passed is None:
         return [(held, first), (None, "The gate has not decided: no model was judged.")]
-    failed = names([said({}, check["check"]) for check in facts["gate"] if not check["met"]])
+    failed = names([said(GATE, check["check"]) for check in facts["gate"] if not check["met"]])
     return [(held, first), (False, f"The gate refused, so no model was registered; not met: {failed}.")]
 
 
@@ -129,7 +130,9 @@ def _released(facts: Fact) -> Tile:
 
 def _smallest(facts: Fact) -> Tile:
     smallest, k = measured(facts, "class_people_min"), asked_k(facts)
-    return Tile("People in the smallest class", number(smallest), f"asked: at least {k}", None if smallest is None else smallest >= k)
+    return Tile(
+        "People in the smallest class", number(smallest), f"asked: at least {k}", None if smallest is None else smallest >= k
+    )
 
 
 def _suppressed(facts: Fact) -> Tile:
@@ -144,7 +147,7 @@ def _epsilon(facts: Fact) -> Tile:
         return Tile("Epsilon per value", "none", "no column carries noise")
     epsilon = facts["release"]["epsilon"] if facts["release"] else None
     spent, budget = spending(facts)["spent"], facts["asked"]["budget"]
-    return Tile("Epsilon per value", number(epsilon), f"{spent} of {budget} spent by all releases", Decimal(spent) <= Decimal(budget))
+    return Tile("Epsilon per value", number(epsilon), f"budget: {spent} of {budget} spent", Decimal(spent) <= Decimal(budget))
 
 
 def _auc(facts: Fact) -> Tile:
@@ -152,7 +155,7 @@ def _auc(facts: Fact) -> Tile:
     if algorithm is None:
         return Tile("AUC of the best model", MISSING, "no model was scored")
     ours, baseline = scored(facts, algorithm, "release", "generalized"), scored(facts, algorithm, "baseline", "clean")
-    return Tile("AUC of the best model", ratio(ours), f"on raw values: {ratio(baseline)}", gate(facts))
+    return Tile("AUC of the best model", ratio(ours), f"trained on raw values: {ratio(baseline)}")
 
 
 def spending(facts: Fact) -> Fact:
@@ -175,8 +178,8 @@ def noise_sentences(facts: Fact) -> list[str]:
             sentence = f"{column['column']}: the noise's scale b is {number(scale)}, values lie between {lower:,} and {upper:,}."
             if scale >= (upper - lower) / 2:
                 sentence += (
-                    " The noise is at least as large as any value's distance from the middle of its range: a single released value"
-                    " says almost nothing, only sums and means over many rows do."
+                    " The noise is at least as large as any value's distance from the middle of its range: a single released"
+                    " value says almost nothing, only sums and means over many rows do."
                 )
             sentences.append(sentence)
     return sentences
@@ -215,13 +218,17 @@ def _metric(facts: Fact, metric: str, sentence: str, form: Any = number) -> tupl
 def _singling_out(facts: Fact) -> Iterator[tuple[bool, str]]:
     yield _metric(facts, "class_people_min", "The smallest class holds {} people, counted before publication.")
     yield _metric(facts, "singled_out_rows_share", "{} of the rows lie in a class of one person.", percent)
-    yield _metric(facts, "prosecutor_risk_max", "A person known to be in the data is found with probability {} at most.", ratio)
-    yield _metric(facts, "recheck_people_min", "The frozen generalizer, applied to the clean rows again, finds {} people in its smallest class.")
+    yield _metric(facts, "prosecutor_risk_max", "A person known to be in the data is found with probability {} at most.")
+    yield _metric(
+        facts,
+        "recheck_people_min",
+        "The frozen generalizer, applied to the clean rows again, finds {} people in its smallest class.",
+    )
     yield from _attack(facts, "A simulated singling-out attack", "singling_out")
 
 
 def _linkability(facts: Fact) -> Iterator[tuple[bool, str]]:
-    yield True, f"The release has no column {facts['asked']['person']} and no pseudonym that joins a person's rows."
+    yield True, f"The release has no column {facts['asked']['person']} and kveil adds no pseudonym that joins a person's rows."
     if facts["release"]:
         left = facts["release"]["link_files_left"]
         yield left == 0, f"Files of the working tables that still knew the person: {number(left)} left after publication."
@@ -247,31 +254,38 @@ def not_claimed(facts: Fact) -> list[str]:
 
 
 def _not_claimed(facts: Fact) -> Iterator[str]:
-    roles = {column["role"] for column in facts["asked"]["columns"]}
     yield "That the data are “anonymous”. This is a legal conclusion; the report gives evidence for it and against it."
-    yield "Differential privacy of the table. k-anonymity is not differential privacy: it does not bound what someone with other knowledge can learn."
-    yield (
-        "Protection of several rows together. Each row hides among k people; what someone who already knows several rows"
-        " of a person can conclude from them together was not measured."
-    )
-    if "noise" in roles:
-        many = measured(facts, "rows_per_person_max")
-        example = f" Here m is {number(many)} at most." if many is not None else ""
-        yield f"Differential privacy of a person. Epsilon protects one value; a person with m rows is protected at m × ε.{example}"
+    yield "Differential privacy of the table. k-anonymity is not differential privacy: what others know already is not bounded."
+    if not any(row["metric"].startswith(("unicity", "linkability")) for row in facts["privacy"]):
+        yield (
+            "Protection of several rows together. Each row hides among k people; what someone who already knows several"
+            " rows of a person can conclude from them together was not measured."
+        )
+    yield from _not_claimed_of_columns(facts)
     if measured(facts, "journalist_risk_max") is not None:
         yield (
             "A separate journalist risk. It equals the prosecutor risk here, because no table of the population was given;"
             " with one it could only be the same or lower."
         )
-    if "sensitive" in roles:
-        yield "That sensitive values cannot be guessed. Each class holds several values, but one of them may be far more frequent."
-    if "insensitive" in roles:
-        listed = names([column["column"] for column in facts["asked"]["columns"] if column["role"] == "insensitive"])
-        yield f"Protection of columns called insensitive ({listed}). They are released as they are, on the policy's word."
     if facts["consent"]["simulated"]:
-        yield "Consent of real people. The registry was simulated; the counts show that the mechanism works, not that anyone agreed."
+        yield "Consent of real people. It was simulated: the counts show that the mechanism works, not that anyone agreed."
     if facts["models"]:
-        yield "That a model is fit for its use. Scores come from held-out people of the same data, not from later months or other people."
+        yield "That a model is fit for its use. Scores come from held-out people of the same data, not from later months."
+
+
+def _not_claimed_of_columns(facts: Fact) -> Iterator[str]:
+    names_by_role: dict[str, list[str]] = {}
+    for column in facts["asked"]["columns"]:
+        names_by_role.setdefault(column["role"], []).append(column["column"])
+    if "noise" in names_by_role:
+        many = measured(facts, "rows_per_person_max")
+        example = f" Here m is {number(many)} at most." if many is not None else ""
+        yield f"Differential privacy of a person. Epsilon protects one value; a person with m rows is protected at m·ε.{example}"
+    if "sensitive" in names_by_role:
+        yield "That sensitive values cannot be guessed. A class holds several values, but one of them may be far more frequent."
+    if "insensitive" in names_by_role:
+        listed = names(names_by_role["insensitive"])
+        yield f"Protection of columns called insensitive ({listed}). They are released as they are, on the policy's word."
 
 
 def checks(facts: Fact) -> list[Check]:
@@ -303,7 +317,7 @@ def checks(facts: Fact) -> list[Check]:
 def _release_checks(facts: Fact, release: Fact) -> Iterator[Check]:
     table = f"{release['address']} VERSION AS OF {release['version']}"
     grouped = [column["column"] for column in facts["asked"]["columns"] if column["role"] in ("partition", "quasi-identifier")]
-    columns = ", ".join(f"`{name.replace('`', '``')}`" for name in grouped)
+    columns = ", ".join("`" + " ".join(name.split()).replace("`", "``") + "`" for name in grouped)
     smallest = measured(facts, "classes_rows_min")
     yield Check("Rows of the release", f"SELECT count(*) FROM {table}", number(release["rows_released"]))
     yield Check(

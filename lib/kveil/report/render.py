@@ -12,14 +12,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from kveil.report import findings, words
-from kveil.report.figures import class_sizes, pictures
+from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
 
 Fact = dict[str, Any]
 
 
 def html(facts: Fact) -> str:
     """The report as one HTML page that loads nothing and runs nothing."""
-    environment = _environment(autoescape=True)
+    environment = _environment(autoescape=True, finalize=_or_dash)
     environment.filters["svg"] = Markup  # drawn by figures.py, which escapes what it writes
     return environment.get_template("report.html.j2").render(_view(facts))
 
@@ -27,8 +27,13 @@ def html(facts: Fact) -> str:
 def markdown(facts: Fact) -> str:
     """The report as Markdown, with the same sections and numbers; figures are told in words."""
     environment = _environment(finalize=_markdown_text)
-    environment.filters["code"] = lambda text: Markup(str(text).replace("~", "\N{SMALL TILDE}"))
+    environment.filters["code"] = _code
     return environment.get_template("report.md.j2").render(_view(facts))
+
+
+def _code(command: str) -> Markup:
+    """A command as it is; only what could end its fence is changed."""
+    return Markup(command.replace("~", "\N{SMALL TILDE}"))  # noqa: S704 - inside a fence nothing is markup
 
 
 def document(facts: Fact) -> str:
@@ -55,17 +60,23 @@ def summary(facts: Fact) -> list[str]:
 
 def _model_lines(facts: Fact) -> list[str]:
     algorithms = sorted({row["algorithm"] for row in facts["utility"]})
-    return [
-        f"{words.said(words.ALGORITHMS, algorithm)}: AUC {words.ratio(findings.scored(facts, algorithm, 'release', 'generalized'))}"
-        f" trained on the release, {words.ratio(findings.scored(facts, algorithm, 'baseline', 'clean'))} on raw values"
-        for algorithm in algorithms
-    ]
+    lines = []
+    for algorithm in algorithms:
+        ours = words.ratio(findings.scored(facts, algorithm, "release", "generalized"))
+        baseline = words.ratio(findings.scored(facts, algorithm, "baseline", "clean"))
+        lines.append(f"{words.said(words.ALGORITHMS, algorithm)}: AUC {ours} trained on the release, {baseline} on raw values")
+    return lines
 
 
 def _environment(**options: Any) -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **options
-    )  # noqa: S701 - the HTML page is made with autoescape, Markdown escapes by `finalize`
+    environment = Environment(  # noqa: S701 - HTML is made with autoescape, Markdown escapes by `finalize`
+        loader=FunctionLoader(_template),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
     environment.filters |= {
         "number": words.number,
         "percent": words.percent,
@@ -74,7 +85,8 @@ def _environment(**options: Any) -> Environment:
         "names": words.names,
         "parameters": words.parameters,
         "short": short,
-        "sign": status,
+        "status": status,
+        "when": lambda time: f"{time[:10]} {time[11:16]} UTC",
     }
     environment.globals["words"] = words
     return environment
@@ -94,6 +106,8 @@ def _view(facts: Fact) -> dict[str, Any]:
         "troubles": findings.troubles(facts),
         "tiles": findings.tiles(facts),
         "groups": _groups(facts),
+        "gate": _checks([(row["check"], row["measured"], row["threshold"], row["met"]) for row in facts["gate"]]),
+        "gate_asked": _checks([(name, None, threshold, None) for name, threshold in facts["asked"]["gate"].items()]),
         "noise_sentences": findings.noise_sentences(facts),
         "scores": _scores(facts),
         "spending": findings.spending(facts),
@@ -106,18 +120,27 @@ def _view(facts: Fact) -> dict[str, Any]:
 
 
 def _groups(facts: Fact) -> list[Fact]:
-    """The privacy measures as rows of text, by group; measures without words of their own stand in the last group."""
-    rows = [_row(fact) for fact in facts["privacy"] if fact["metric"] != "classes_by_people"]
+    """The privacy measures as rows of text, by group and by where they were measured; those without words stand last."""
+    rows = [_row(fact) for fact in facts["privacy"] if fact["metric"] != CLASSES_BY_PEOPLE]
     order = list(words.METRICS)
     rows.sort(key=lambda row: (order.index(row["metric"]) if row["metric"] in order else len(order), row["metric"], row["scope"]))
-    groups = [{"title": title, "rows": [row for row in rows if row["group"] == title]} for title in words.GROUPS]
     always = {words.REIDENTIFICATION, words.LOSS, words.SUPPRESSION, words.NOISE}
-    return [group for group in groups if group["rows"] or group["title"] in always]
+    groups = []
+    for title in words.GROUPS:
+        inside = [row for row in rows if row["group"] == title]
+        parts = [{"where": where, "rows": [row for row in inside if row["where"] == where]} for where in _first_seen(inside)]
+        if parts or title in always:
+            groups.append({"title": title, "parts": parts})
+    return groups
+
+
+def _first_seen(rows: list[Fact]) -> list[str]:
+    return list(dict.fromkeys(row["where"] for row in rows))
 
 
 def _row(fact: Fact) -> Fact:
     known = words.words_of(fact["metric"])
-    threshold = "" if fact["threshold"] is None else f"{known.sign} {known.form(fact['threshold'])}".strip()
+    threshold = "none" if fact["threshold"] is None else f"{known.sign} {known.form(fact['threshold'])}".strip()
     return {
         "group": known.group,
         "metric": fact["metric"],
@@ -128,6 +151,20 @@ def _row(fact: Fact) -> Fact:
         "threshold": threshold,
         "met": fact["met"],
     }
+
+
+def _checks(rows: list[tuple[str, Any, Any, bool | None]]) -> list[Fact]:
+    """The gate's thresholds in words: name, measured value, threshold with its side, whether it is met."""
+    side = {"min": "≥", "max": "≤"}
+    return [
+        {
+            "label": words.said(words.GATE, name),
+            "measured": words.number(value),
+            "threshold": f"{side.get(name[:3], '')} {words.number(threshold)}".strip(),
+            "met": met,
+        }
+        for name, value, threshold, met in rows
+    ]
 
 
 def _scores(facts: Fact) -> Fact:
@@ -148,20 +185,24 @@ def _scores(facts: Fact) -> Fact:
 
 
 def short(text: str | None) -> str:
-    """The first twelve characters of a long id or hash."""
+    """A long id or hash by its first twelve characters."""
     text = text or ""
-    return text if len(text) <= 16 else text[:12] + "…"
+    return text if len(text) <= 20 else text[:12] + "…"
 
 
 def status(met: bool | None) -> str:
-    """A sign and a word, so that colour says nothing alone."""
-    return {True: "✓ met", False: "✗ not met", None: "– no threshold"}[met]
+    """A sign and a word, so that colour says nothing alone; a dash where nothing is demanded."""
+    return {True: "✓ met", False: "✗ not met", None: "\N{EN DASH}"}[met]
+
+
+def _or_dash(value: Any) -> Any:
+    return "\N{EN DASH}" if value is None else value
 
 
 def _markdown_text(value: Any) -> Any:
     """Facts cannot make Markdown or HTML: what would is escaped, and a value is one line."""
     if isinstance(value, Markup):
         return value
-    text = " ".join(str(value).split()) if value is not None else ""
+    text = " ".join(str(_or_dash(value)).split())
     text = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)

@@ -17,8 +17,7 @@ def number(value: Any) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    text = f"{value:.4g}"
-    return f"{value:.4f}" if "e" in text and abs(value) >= 0.00005 else text
+    return f"{value:.4g}"
 
 
 def percent(value: float | None) -> str:
@@ -27,7 +26,7 @@ def percent(value: float | None) -> str:
         return MISSING
     if 0 < value < 0.00005:
         return "< 0.01%"
-    return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%"
+    return f"{value * 100:.3g}%" if value < 0.1 else f"{value * 100:.4g}%"
 
 
 def ratio(value: float | None) -> str:
@@ -60,7 +59,7 @@ DISCLOSURE = "Disclosure of sensitive values"
 LOSS = "Information loss"
 SUPPRESSION = "Suppression"
 NOISE = "Noise"
-RECHECK = "Second measurement, through the frozen generalizer"
+RECHECK = "Second measurement"
 OTHER = "Other measures"
 GROUPS = (REIDENTIFICATION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, RECHECK, OTHER)
 
@@ -68,10 +67,10 @@ METRICS: dict[str, Words] = {
     "class_people_min": Words(REIDENTIFICATION, "People in the smallest class", number, "≥"),
     "class_people_mean": Words(REIDENTIFICATION, "People in a class, mean"),
     "classes": Words(REIDENTIFICATION, "Equivalence classes"),
-    "prosecutor_risk_max": Words(REIDENTIFICATION, "Prosecutor risk, maximum", ratio, "≤"),
-    "prosecutor_risk_mean": Words(REIDENTIFICATION, "Prosecutor risk, mean", ratio, "≤"),
-    "journalist_risk_max": Words(REIDENTIFICATION, "Journalist risk, maximum", ratio, "≤"),
-    "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", ratio, "≤"),
+    "prosecutor_risk_max": Words(REIDENTIFICATION, "Prosecutor risk, maximum", number, "≤"),
+    "prosecutor_risk_mean": Words(REIDENTIFICATION, "Prosecutor risk, mean", number, "≤"),
+    "journalist_risk_max": Words(REIDENTIFICATION, "Journalist risk, maximum", number, "≤"),
+    "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
     "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),
     "classes_rows_mean": Words(REIDENTIFICATION, "Rows in a class, mean"),
@@ -89,9 +88,9 @@ METRICS: dict[str, Words] = {
     "rows_per_person_max": Words(NOISE, "Rows m of one person, maximum"),
     "rows_per_person_p99": Words(NOISE, "Rows m of one person, 99th percentile"),
     "rows_per_person_median": Words(NOISE, "Rows m of one person, median"),
-    "epsilon_per_person_max": Words(NOISE, "Epsilon for a person with the most rows, m × ε", number, "≤"),
-    "epsilon_per_person_p99": Words(NOISE, "Epsilon for a person at the 99th percentile, m × ε", number, "≤"),
-    "epsilon_per_person_median": Words(NOISE, "Epsilon for a person with the median of rows, m × ε", number, "≤"),
+    "epsilon_per_person_max": Words(NOISE, "Epsilon for a person with the most rows, m·ε", number, "≤"),
+    "epsilon_per_person_p99": Words(NOISE, "Epsilon for a person at the 99th percentile, m·ε", number, "≤"),
+    "epsilon_per_person_median": Words(NOISE, "Epsilon for a person with the median of rows, m·ε", number, "≤"),
     "recheck_classes": Words(RECHECK, "Equivalence classes"),
     "recheck_people_min": Words(RECHECK, "People in the smallest class", number, "≥"),
     "recheck_rows_mismatch": Words(RECHECK, "Rows that disagree with the release", number, "≤"),
@@ -110,6 +109,12 @@ SCORES = {
     "f1": "F1",
     "auc_roc": "AUC-ROC",
     "auc_pr": "AUC-PR",
+}
+
+GATE = {
+    "min_auc": "AUC-ROC of the model",
+    "max_auc_loss": "AUC-ROC lost against the baseline",
+    "max_prosecutor_risk": "Prosecutor risk of the release",
 }
 
 ALGORITHMS = {"logistic_regression": "Logistic regression", "gradient_boosted_trees": "Gradient-boosted trees"}
@@ -140,7 +145,8 @@ def parameters(column: dict[str, Any]) -> str:
         case "sensitive":
             return f"each class holds at least {given['distinct']} distinct values"
         case "noise":
-            return f"clamped to {given['lower']:,} … {given['upper']:,}, then discrete Laplace noise; ε = {given['epsilon']} per value"
+            clamped = f"clamped to {given['lower']:,} … {given['upper']:,}, then discrete Laplace noise"
+            return f"{clamped}; ε = {given['epsilon']} per value"
         case "insensitive":
             return f"released as it is; reason given: {given['reason']}"
     if given.get("order"):
