@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from kveil.context import Context
 from kveil.log import Progress
 from kveil.report import render

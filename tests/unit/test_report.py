@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-
 from kveil.report import findings, render, stage, words
 from kveil.report.figures import class_sizes, pictures
 
