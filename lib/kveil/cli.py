@@ -13,7 +13,7 @@ from kveil import __version__
 from kveil.errors import KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
-from kveil.report.facts import facts, summary
+from kveil.report.stage import last_summary
 from kveil.session import session
 from kveil.settings import load
 from kveil.tables.lake import Lake
@@ -74,7 +74,7 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     except Exception as error:
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
     if not names or "report" in names:
-        for line in summary(facts(ctx)):
+        for line in last_summary(ctx):
             click.echo(line)
 
 
