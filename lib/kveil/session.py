@@ -9,11 +9,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 try:
-    from py4j.protocol import Py4JError
-
-    SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
 except ImportError:  # a pure Connect client has no py4j
-    SPARK_ERRORS = (PySparkException,)
+    Py4JError = PySparkException
+
+SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
 """What a failed Spark action may raise: a failed task comes as Py4JError where driver and client are one process."""
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"

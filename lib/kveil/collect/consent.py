@@ -17,7 +17,8 @@ _HASH_RANGE = 2**32
 
 def registered(registry: DataFrame, person: str, purpose: str) -> DataFrame:
     """The registry's decisions for a purpose: person (string), decision, decided_at."""
-    return registry.where(F.col("purpose") == purpose).select(F.col(person).cast("string").alias("person"), "decision", "decided_at")
+    asked = registry.where(F.col("purpose") == purpose)
+    return asked.select(F.col(person).cast("string").alias("person"), "decision", "decided_at")
 
 
 def simulated(persons: DataFrame, settings: SimulatedConsent) -> DataFrame:
@@ -31,11 +32,10 @@ def simulated(persons: DataFrame, settings: SimulatedConsent) -> DataFrame:
     decided = F.lit(first) + F.floor(when * seconds)
     withdrawn = decided + 1 + F.floor(later * (F.lit(first + seconds) - decided - 1))
     drawn = persons.select("person", decision.alias("drawn"), decided.alias("decided"), withdrawn.alias("withdrawn"))
-    first_word = F.struct(
-        F.when(F.col("drawn") == "withdraw", "grant").otherwise(F.col("drawn")).alias("decision"), F.col("decided").alias("at")
-    )
-    second_word = F.when(F.col("drawn") == "withdraw", F.struct(F.lit("withdraw").alias("decision"), F.col("withdrawn").alias("at")))
-    words = drawn.select("person", F.explode(F.filter(F.array(first_word, second_word), lambda word: word.isNotNull())).alias("word"))
+    withdraws = F.col("drawn") == "withdraw"
+    first_word = F.struct(F.when(withdraws, "grant").otherwise(F.col("drawn")).alias("decision"), F.col("decided").alias("at"))
+    second_word = F.when(withdraws, F.struct(F.lit("withdraw").alias("decision"), F.col("withdrawn").alias("at")))
+    words = drawn.select("person", F.explode(F.array_compact(F.array(first_word, second_word))).alias("word"))
     return words.select("person", "word.decision", F.timestamp_seconds("word.at").alias("decided_at"))
 
 

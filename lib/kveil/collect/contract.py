@@ -1,7 +1,6 @@
 """The contract of a source: which columns it must have, of which types, and which rows break it."""
 
 import re
-from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -37,9 +36,9 @@ def check_columns(name: str, source: Source, schema: StructType, texts: bool) ->
         elif not texts and not widens(found[column], contract.type):
             problems.append(f"column {column} is {found[column]} (allowed: {allowed})")
     if problems:
-        have = ", ".join(sorted(found))
+        have = f"the file has {', '.join(sorted(found))}"
         raise ContractError(
-            f"sources.{name}: {'; '.join(problems)}; the file has {have}; declare its columns as they are or deliver it as declared"
+            f"sources.{name}: {'; '.join(problems)}; {have}; declare its columns as they are or have it corrected"
         )
 
 
@@ -61,7 +60,9 @@ def judged(found: Found, source: Source) -> DataFrame:
     """The declared columns in their declared types, with REASON and ROW; ignored columns are gone."""
     raw = {name: F.col(name) for name in source.columns}
     typed = {name: _typed(raw[name], contract, found.texts) for name, contract in source.columns.items()}
-    reasons = [reason for name, contract in source.columns.items() for reason in _reasons(name, contract, raw, typed, found.texts)]
+    reasons = []
+    for name, contract in source.columns.items():
+        reasons += _reasons(name, contract, raw[name], typed[name], found.texts)
     if MALFORMED in found.rows.columns:
         reasons.insert(0, F.when(F.col(MALFORMED).isNotNull(), F.lit("row: has more or fewer fields than the header")))
     return found.rows.select(
@@ -75,17 +76,15 @@ def _typed(raw: Column, contract: ColumnContract, texts: bool) -> Column:
     return raw.try_cast(contract.type) if texts else raw.cast(contract.type)
 
 
-def _reasons(
-    name: str, contract: ColumnContract, raw: Mapping[str, Column], typed: Mapping[str, Column], texts: bool
-) -> list[Column]:
+def _reasons(name: str, contract: ColumnContract, raw: Column, typed: Column, texts: bool) -> list[Column]:
     reasons = []
     if contract.required:
-        reasons.append(F.when(raw[name].isNull(), F.lit(f"{name}: required but null")))
+        reasons.append(F.when(raw.isNull(), F.lit(f"{name}: required but null")))
     if texts and contract.type != "string":
-        uncast = raw[name].isNotNull() & typed[name].isNull()
+        uncast = raw.isNotNull() & typed.isNull()
         reasons.append(F.when(uncast, F.lit(f"{name}: is no {contract.type}")))
     if contract.allowed is not None:
-        outside = typed[name].isNotNull() & ~typed[name].cast("string").isin(contract.allowed)
+        outside = typed.isNotNull() & ~typed.cast("string").isin(contract.allowed)
         reasons.append(F.when(outside, F.lit(f"{name}: not an allowed value")))
     return reasons
 

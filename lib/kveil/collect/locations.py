@@ -27,7 +27,6 @@ class SourceFile:
     bytes: int
     sha256: str
 
-
     @property
     def partition(self) -> tuple[str, ...]:
         """The `column=value` folders that the file lies in, outermost first: columns that are not in the file itself."""
@@ -58,7 +57,7 @@ def _packaged(name: str, uri: str) -> Path:
         raise ContractError(f"sources.{name}.uri: found {uri}; allowed: package://PACKAGE/path/inside/the/package")
     spec = find_spec(matched[1])
     if spec is None or spec.submodule_search_locations is None:
-        raise ContractError(f"sources.{name}.uri: the Python package {matched[1]!r} is not installed; install it or change the uri")
+        raise ContractError(f"sources.{name}.uri: the Python package {matched[1]!r} is not installed; install it")
     places = [Path(place) / matched[2] for place in spec.submodule_search_locations]
     return next((place for place in places if place.exists()), places[0])
 
@@ -97,7 +96,7 @@ def _remote_files(spark: SparkSession, name: str, uri: str) -> list[SourceFile]:
         # One row per file: the driver holds paths and hashes, never content.
         rows = listed.select("path", "length", F.sha2("content", 256).alias("sha256")).collect()
     except SPARK_ERRORS:
-        raise ContractError(f"sources.{name}.uri: Spark cannot list or read {uri}; give a path that this session may read") from None
+        raise ContractError(f"sources.{name}.uri: Spark cannot list or read {uri}; give a path that it may read") from None
     if not rows:
         raise ContractError(f"sources.{name}.uri: {uri} holds no data file; put the source's files there")
     return [SourceFile(row["path"], row["length"], row["sha256"]) for row in rows]

@@ -1,6 +1,6 @@
 """What became of a source's rows, and the proof that none was lost or doubled."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,21 +80,12 @@ def check_sum(name: str, fate: Fate, written: int) -> None:
         )
 
 
-def provenance_rows(
-    name: str, source: Source, files: Sequence[SourceFile], fate: Fate, written: int, ignored: Sequence[str], simulated: bool
-) -> Iterator[dict[str, Any]]:
-    """One row of the table `provenance` per file of a source."""
-    for file in files:
-        yield {
-            "source": name,
-            "uri": source.uri,
-            "path": file.path,
-            "bytes": file.bytes,
-            "sha256": file.sha256,
-            "rows_in": fate.read,
-            "rows_quarantined": fate.quarantined,
-            "rows_not_consented": fate.not_consented,
-            "rows_out": written,
-            "ignored_columns": ", ".join(ignored),
-            "simulated_consent": simulated,
-        }
+def provenance_rows(files: Sequence[SourceFile], fate: Fate, written: int) -> list[dict[str, Any]]:
+    """One row of the table `provenance` per file of a source: the file, and what became of the source's rows."""
+    rows = {
+        "rows_in": fate.read,
+        "rows_quarantined": fate.quarantined,
+        "rows_not_consented": fate.not_consented,
+        "rows_out": written,
+    }
+    return [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, **rows} for file in files]

@@ -19,6 +19,8 @@ from kveil.settings.sources import Source
 MALFORMED = "_kveil_malformed"
 """Of a text format: the line, where it has more or fewer fields than the header; else null."""
 
+_UNREADABLE: tuple[type[Exception], ...] = (*SPARK_ERRORS, OSError, ValueError, BadZipFile, zlib.error)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -36,7 +38,7 @@ def read(spark: SparkSession, name: str, source: Source, files: Sequence[SourceF
         raise ContractError(f"sources.{name}: the file {empty[0]} is empty; deliver it again")
     try:
         found = _READERS[source.format](spark, source, files)
-    except (*SPARK_ERRORS, OSError, ValueError, BadZipFile, zlib.error):
+    except _UNREADABLE:
         raise unreadable(name, source) from None
     if not found.schema.fields:
         raise ContractError(f"sources.{name}: {source.uri} has no columns; give a file of format {source.format}")
@@ -45,7 +47,8 @@ def read(spark: SparkSession, name: str, source: Source, files: Sequence[SourceF
 
 def unreadable(name: str, source: Source) -> ContractError:
     """The error for files that turn out not to be what they should be."""
-    hint = "files of one source must agree in their columns" if source.format != "ecb_rates" else "the ECB's eurofxref-hist is expected"
+    rates, others = "the ECB's eurofxref-hist is expected", "files of one source must agree in their columns"
+    hint = rates if source.format == "ecb_rates" else others
     return ContractError(
         f"sources.{name}: {source.uri} cannot be read as {source.format}: it is damaged, cut short or of another format "
         f"({hint}); deliver it again"

@@ -153,9 +153,9 @@ def _set_aside(ctx: Context, one: _Incoming, decisions: DataFrame) -> DataFrame:
 def _store_provenance(ctx: Context, incoming: dict[str, _Incoming], fates: dict[str, Fate], written: dict[str, int]) -> None:
     made_up = ctx.policy.consent.simulated is not None
     rows = [
-        row
+        {"source": name, "uri": one.source.uri, "ignored_columns": ", ".join(one.ignored), "simulated_consent": made_up, **row}
         for name, one in incoming.items()
-        for row in provenance_rows(name, one.source, one.files, fates[name], written[name], one.ignored, made_up)
+        for row in provenance_rows(one.files, fates[name], written[name])
     ]
     ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
 

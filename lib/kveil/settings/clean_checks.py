@@ -100,19 +100,23 @@ def _rule_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tupl
     for i, rule in enumerate(clean.rules):
         column = sources[rule.source].columns.get(rule.column) if rule.source in sources else None
         if rule.source in sources and rule.source not in read:
-            yield f"clean.rules.{i}.source", f"source {rule.source!r} is neither the base nor joined, so the rule would do nothing"
+            yield (
+                f"clean.rules.{i}.source",
+                f"source {rule.source!r} is not used by clean; remove the rule",
+            )
         elif column is not None and not _is_number(column.type):
             yield f"clean.rules.{i}.column", f"{rule.column!r} is {column.type}; allowed: a number"
 
 
 def _rates_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tuple[str, str]]:
-    if clean.money is None or clean.money.rates not in sources:
+    rates = clean.money.rates if clean.money else None
+    if rates is None or rates not in sources:
         return
-    columns = sources[clean.money.rates].columns
+    columns = sources[rates].columns
     for name, usable in (("currency", ("string",)), ("date", ("date",)), ("rate", ("number",))):
         type_ = columns[name].type if name in columns else "missing"
         if type_ not in usable and not (usable == ("number",) and _is_number(type_)):
-            yield "clean.money.rates", f"column {name!r} of source {clean.money.rates!r} is {type_}; allowed: {usable[0]}"
+            yield "clean.money.rates", f"column {name!r} of source {rates!r} is {type_}; allowed: {usable[0]}"
 
 
 def _names_taken_twice(types: Mapping[str, str], clean: Clean) -> Iterator[tuple[str, str]]:
@@ -124,4 +128,7 @@ def _names_taken_twice(types: Mapping[str, str], clean: Clean) -> Iterator[tuple
     taken = Counter(name.lower() for name in made)
     taken.update({name.lower() for name in types} - ({"date"} if keeps_its_date else set()))
     for name in sorted(name for name, count in taken.items() if count > 1):
-        yield "clean", f"column {name!r} would stand twice in the clean table; rename one, or leave it out of the source's columns"
+        yield (
+            "clean",
+            f"column {name!r} would stand twice in the clean table; rename one or leave it out of the source",
+        )

@@ -97,12 +97,15 @@ class Policy(Section):
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
 
     def _registry_problems(self) -> Iterator[tuple[str, str]]:
-        registry = self.sources.get(self.consent.registry or "")
-        needed = {self.person: None, "purpose": "string", "decision": "string", "decided_at": "timestamp"}
-        for name, type_ in needed.items() if registry is not None else ():
-            found = registry.columns.get(name) if registry else None
-            if found is None or type_ not in (None, found.type):
-                yield "consent.registry", f"source {self.consent.registry!r} must declare {name!r}" + (f" as {type_}" if type_ else "")
+        name = self.consent.registry
+        if name is None or name not in self.sources:
+            return
+        columns = self.sources[name].columns
+        if self.person not in columns:
+            yield "consent.registry", f"source {name!r} must declare {self.person!r}, the privacy unit"
+        for column, type_ in (("purpose", "string"), ("decision", "string"), ("decided_at", "timestamp")):
+            if column not in columns or columns[column].type != type_:
+                yield "consent.registry", f"source {name!r} must declare {column!r} as {type_}"
 
     def _unknown_features(self) -> Iterator[tuple[str, str]]:
         release = self.anonymize
