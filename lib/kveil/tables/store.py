@@ -48,6 +48,13 @@ class TableStore:
         at = "" if version is None else f" VERSION AS OF {version}"
         return self.spark.sql(f"SELECT * FROM {self.lake.identifier(ref)}{at}")
 
+    def property_of(self, ref: TableRef, key: str) -> str | None:
+        """A table property's value; None when the table or the property is not there."""
+        if not self.exists(ref):
+            return None
+        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.lake.identifier(ref)}").collect()
+        return next((row["value"] for row in rows if row["key"] == key), None)
+
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """Rows made in Python, with the declared columns and types; a column not given is null."""
         values = [tuple(row.get(name) for name in table.names) for row in rows]

@@ -1,0 +1,45 @@
+"""The released table's columns: what each role of the policy becomes."""
+
+from kveil.settings.anonymize import Anonymize
+
+PERSON, TREE = "kveil_person", "kveil_tree"
+
+Types = dict[str, str]
+
+
+def of_quasi_identifiers(settings: Anonymize) -> Types:
+    """Per quasi-identifier: label, bounds (numbers, dates) and representative, with SQL types."""
+    types: Types = {}
+    for name, role in settings.quasi_identifiers.items():
+        types[name] = "string"
+        if role.kind in ("number", "date"):
+            bound = "bigint" if role.kind == "number" else "date"
+            types |= {f"{name}_lo": bound, f"{name}_hi": bound}
+        types[f"{name}_rep"] = {"number": "double", "date": "date"}.get(role.kind, "string")
+    return types
+
+
+def of_release(settings: Anonymize, clean: Types) -> Types:
+    """All released columns; `clean` holds the clean table's types."""
+    as_they_are = [*settings.sensitive, *settings.insensitive]
+    return {
+        **{name: clean[name] for name in settings.partition_by},
+        **of_quasi_identifiers(settings),
+        **{name: clean[name] for name in as_they_are},
+        **dict.fromkeys(settings.noise, "bigint"),
+    }
+
+
+def of_staging(settings: Anonymize, clean: Types) -> Types:
+    """The released columns with the person, and a place for each partition's tree."""
+    return {PERSON: "string", TREE: "binary", **of_release(settings, clean)}
+
+
+def of_class(settings: Anonymize) -> list[str]:
+    """The columns that rows of one equivalence class share: everything that an outsider may match."""
+    return [*settings.partition_by, *of_quasi_identifiers(settings)]
+
+
+def ddl(types: Types) -> str:
+    """As a SQL schema string."""
+    return ", ".join(f"`{name}` {kind}" for name, kind in types.items())

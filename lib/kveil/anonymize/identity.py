@@ -1,0 +1,33 @@
+"""What makes two tables the same rows, and two releases the same release."""
+
+import hashlib
+import json
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.settings import Policy
+
+_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until"}
+
+
+def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
+    """Row count and sum of 64-bit row hashes: equal for the same rows in any order, and, but for accidents, only then."""
+    row_hash = F.xxhash64(*[F.col(f"`{name}`") for name in columns]).cast("decimal(20,0)")
+    row = df.agg(F.count(F.lit(1)).alias("rows"), F.coalesce(F.sum(row_hash), F.lit(0)).alias("hash")).first()
+    assert row is not None  # an aggregation without groups has one row
+    return int(row["rows"]), int(row["hash"])
+
+
+def used_columns(policy: Policy) -> list[str]:
+    """The clean columns that the release reads, the person first."""
+    settings = policy.anonymize
+    roles = [settings.partition_by, settings.quasi_identifiers, settings.sensitive, settings.noise, settings.insensitive]
+    return [policy.person, *(name for role in roles for name in role)]
+
+
+def release_id(policy: Policy, clean_content: tuple[int, int]) -> str:
+    """The same data under the same guarantee has the same id, so that repeating it spends and draws nothing."""
+    guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE)
+    what = [policy.name, policy.purpose, policy.person, guarantee, *clean_content]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

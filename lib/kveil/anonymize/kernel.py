@@ -1,0 +1,146 @@
+"""One partition's rows in, its released rows out: Arrow to numpy, generalize, add noise, back to Arrow.
+
+Runs in Python workers. It is handed only what it needs; the noise is drawn here, in the job whose one commit keeps it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kveil.anonymize.columns import PERSON, TREE
+from kveil.privacy.classes import Membership, Shown, shown
+from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.laplace import noisy
+from kveil.privacy.mondrian import Fragment, Model, partition
+from kveil.privacy.randomness import Bits, SystemBits
+from kveil.privacy.tree import FrozenPartition
+from kveil.settings.anonymize import Anonymize, RowNoise
+
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's."""
+
+    settings: Anonymize
+    codings: tuple[Coding, ...]
+    person: str
+    schema: pa.Schema
+
+    def function(self) -> Callable[[pa.Table], pa.Table]:
+        """What `applyInArrow` calls per partition."""
+        return lambda table: self.released(table, SystemBits())
+
+    def released(self, table: pa.Table, bits: Bits) -> pa.Table:
+        """Staging rows: the kept rows with their person, and one row that carries the frozen tree.
+
+        Rows without a person are left out; a partition that cannot be made safe yields no row at all.
+        """
+        table = table.filter(pc.is_valid(table[self.person]))
+        if not table.num_rows:
+            return self.schema.empty_table()
+        codes = np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
+        people = _numbered(table[self.person])
+        found = partition(self._fragment(table, codes, people), self._model())
+        if found is None:
+            return self.schema.empty_table()
+        classes, tree = found
+        membership = Membership.of(classes, people)
+        columns = {coding.name: shown(coding, codes[:, i], membership) for i, coding in enumerate(self.codings)}
+        frozen = FrozenPartition(
+            self.codings,
+            tree,
+            {name: column.labels for name, column in columns.items()},
+            {name: column.representative for name, column in columns.items()},
+        )
+        return pa.concat_tables([self._rows(table, classes, columns, bits), self._tree_row(table, frozen)])
+
+    def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
+        sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
+        return Fragment(
+            codes,
+            people,
+            np.column_stack(sensitive) if sensitive else np.empty((len(people), 0), dtype=np.int64),
+            tuple(coding.is_set for coding in self.codings),
+            tuple(coding.span for coding in self.codings),
+        )
+
+    def _model(self) -> Model:
+        return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()))
+
+    def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+        made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
+        for coding in self.codings:
+            made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
+        for name, role in self.settings.noise.items():
+            made[name] = _with_noise(table[name], role, bits)
+        arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def _tree_row(self, table: pa.Table, frozen: FrozenPartition) -> pa.Table:
+        values = {name: table[name].slice(0, 1) for name in self.settings.partition_by}
+        values[TREE] = pa.array([frozen.to_bytes()])
+        arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
+    """As Coding.codes takes it."""
+    if coding.is_text:
+        return column.to_numpy(zero_copy_only=False)
+    if coding.kind == "date":
+        return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+
+
+def _numbered(column: pa.ChunkedArray) -> I64:
+    """Each value's number, from 0; null is a value of its own."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    chunk = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    return chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:
+    made = {coding.name: pa.array(column.labels, pa.string()).take(classes)}
+    if not coding.is_text:
+        made[f"{coding.name}_lo"] = _bound(coding, column.lowest, 0).take(classes)
+        made[f"{coding.name}_hi"] = _bound(coding, column.highest, coding.step - 1).take(classes)
+    made[f"{coding.name}_rep"] = _representative(coding, column.representative).take(classes)
+    return made
+
+
+def _bound(coding: Coding, codes: I64, end: int) -> pa.Array:
+    missing = codes == NULL
+    if coding.kind == "date":
+        return pa.array(np.where(missing, 0, codes).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
+    return pa.array(np.where(missing, 0, codes * coding.step + end), mask=missing)
+
+
+def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
+    if coding.is_text:
+        missing = values == NULL
+        return pa.array(coding.values, pa.string()).take(pa.array(np.where(missing, 0, values), mask=missing))
+    missing = np.isnan(values)
+    if coding.kind == "date":
+        days = np.round(np.where(missing, 0, values)).astype(np.int32)
+        return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
+    return pa.array(values, mask=missing)
+
+
+def _with_noise(column: pa.ChunkedArray, role: RowNoise, bits: Bits) -> pa.Array:
+    """Noise on every value; a null stays null, since whether a value exists is not what the noise protects."""
+    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
+    values = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    return pa.array(noisy(values, role.lower, role.upper, Fraction(role.epsilon), bits), mask=missing)
+
+
+def _cast(column: Any, kind: pa.DataType) -> pa.Array:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array if array.type == kind else pc.cast(array, kind)

@@ -1,0 +1,143 @@
+"""The guarantee, measured again on the written rows in SQL, by code that shares nothing with the kernel."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize.columns import PERSON, of_class
+from kveil.privacy.laplace import scale
+from kveil.settings.anonymize import Anonymize
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number; `met` is None where the policy sets no threshold."""
+
+    name: str
+    value: float
+    scope: str = ""
+    threshold: float | None = None
+    met: bool | None = None
+
+    def row(self, release_id: str) -> dict[str, Any]:
+        """As a row of privacy_metrics."""
+        return {
+            "release_id": release_id, "measured_on": "staging", "metric": self.name, "scope": self.scope,
+            "value": float(self.value), "threshold": self.threshold, "met": self.met,
+        }  # fmt: skip
+
+
+def measured(staging: DataFrame, settings: Anonymize, rows_in: int, clamped: dict[str, float]) -> list[Metric]:
+    """Everything that staging's rows (with people) tell, against the policy's thresholds."""
+    classes = _classes(staging, settings)
+    totals = _first(classes.agg(*_totals(settings)))
+    if not totals["classes"]:
+        return _suppression(rows_in, 0, settings)
+    return [
+        *_class_metrics(totals, settings),
+        *_histogram(classes, settings.k),
+        *_suppression(rows_in, int(totals["rows"]), settings),
+        *_noise_metrics(settings, clamped),
+        *_person_metrics(staging, settings),
+    ]
+
+
+def _classes(staging: DataFrame, settings: Anonymize) -> DataFrame:
+    """One row per class: its rows, its people and its distinct sensitive values (null is one)."""
+    distinct = [_distinct_with_null(name).alias(f"distinct_{i}") for i, name in enumerate(settings.sensitive)]
+    people = F.countDistinct(PERSON).alias("people")
+    return staging.groupBy(*of_class(settings)).agg(F.count(F.lit(1)).alias("rows"), people, *distinct)
+
+
+def _distinct_with_null(name: str) -> Column:
+    return F.countDistinct(name) + F.coalesce(F.max(F.col(name).isNull().cast("int")), F.lit(0))
+
+
+def _totals(settings: Anonymize) -> list[Column]:
+    people = F.col("people")
+    return [
+        F.count(F.lit(1)).alias("classes"),
+        F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
+        F.sum("people").alias("memberships"),
+        F.min("people").alias("people_min"),
+        F.sum(F.col("rows") / people).alias("row_risk"),
+        F.sum(F.when(people == 1, F.col("rows")).otherwise(0)).alias("singled_out"),
+        *[F.min(f"distinct_{i}").alias(f"distinct_{i}") for i in range(len(settings.sensitive))],
+    ]
+
+
+def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
+    smallest, k = totals["people_min"], settings.k
+    worst = 1 / smallest
+    metrics = [
+        Metric("class_people_min", smallest, threshold=k, met=smallest >= k),
+        Metric("class_people_mean", totals["memberships"] / totals["classes"]),
+        Metric("classes", totals["classes"]),
+        Metric("prosecutor_risk_max", worst, threshold=1 / k, met=smallest >= k),
+        Metric("prosecutor_risk_mean", totals["row_risk"] / totals["rows"]),
+        # Without a population table the release's own people are all the attacker is granted, which is the worst case.
+        Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k),
+        Metric("marketer_risk", totals["classes"] / totals["memberships"]),
+        Metric("singled_out_rows_share", totals["singled_out"] / totals["rows"], threshold=0.0, met=not totals["singled_out"]),
+    ]
+    for i, (name, role) in enumerate(settings.sensitive.items()):
+        found = totals[f"distinct_{i}"]
+        metrics.append(Metric("distinct_min", found, name, role.distinct, found >= role.distinct))
+    return metrics
+
+
+def _histogram(classes: DataFrame, k: int) -> list[Metric]:
+    """Classes by people, in ranges that grow with k."""
+    edges = [0, k, k + k // 2, 2 * k, 3 * k, 5 * k, 10 * k]
+    place = F.lit(0)
+    for i, edge in enumerate(edges):
+        place = F.when(F.col("people") >= edge, F.lit(i)).otherwise(place)
+    counts = {row["place"]: row["count"] for row in classes.groupBy(place.alias("place")).count().collect()}
+    ends = [*(str(edge - 1) for edge in edges[1:]), ""]
+    scopes = [f"{start}-{end}" if end else f"{start}+" for start, end in zip(edges, ends, strict=True)]
+    return [Metric("classes_by_people", counts[i], scope) for i, scope in enumerate(scopes) if i in counts]
+
+
+def _suppression(rows_in: int, rows_kept: int, settings: Anonymize) -> list[Metric]:
+    share = (rows_in - rows_kept) / rows_in
+    limit = settings.suppression_limit
+    return [
+        Metric("suppressed_rows", rows_in - rows_kept),
+        Metric("suppressed_share", share, threshold=limit, met=share <= limit and rows_kept > 0),
+    ]
+
+
+def _noise_metrics(settings: Anonymize, clamped: dict[str, float]) -> list[Metric]:
+    metrics = []
+    for name, role in settings.noise.items():
+        metrics += [
+            Metric("noise_epsilon", float(role.epsilon), name),
+            Metric("noise_scale", float(scale(role.lower, role.upper, Fraction(role.epsilon))), name),
+            Metric("noise_clamped_share", clamped[name], name),
+        ]
+    return metrics
+
+
+def _person_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
+    """Rows per person, and what one person's whole row set costs in epsilon (basic composition)."""
+    per_person = staging.groupBy(PERSON).count()
+    row = _first(
+        per_person.agg(
+            F.max("count").alias("max"),
+            F.percentile("count", F.lit(0.99)).alias("p99"),
+            F.percentile("count", F.lit(0.5)).alias("median"),
+        )
+    )
+    epsilon = float(sum(role.epsilon for role in settings.noise.values()))
+    rows = [Metric(f"rows_per_person_{name}", row[name]) for name in ("max", "p99", "median")]
+    spent = [Metric(f"epsilon_per_person_{name}", row[name] * epsilon) for name in ("max", "p99", "median")]
+    return rows + (spent if settings.noise else [])
+
+
+def _first(df: DataFrame) -> dict[str, Any]:
+    row = df.first()
+    assert row is not None  # an aggregation without groups has one row
+    return row.asDict()

@@ -1,0 +1,104 @@
+"""The command line: `kveil run POLICY` for all stages, `kveil STAGE POLICY` for one."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from kveil import __version__
+from kveil.errors import KveilError
+from kveil.log import Progress
+from kveil.pipeline import STAGES, Stage, run
+from kveil.report.facts import facts, summary
+from kveil.session import session
+from kveil.settings import load
+from kveil.tables.lake import Lake
+from kveil.tables.store import TableStore
+
+_POLICY = click.argument("policy", type=click.Path(dir_okay=False))
+_LAKE = click.option("--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME.")
+_FORCE = click.option("--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kveil")
+def commands() -> None:
+    """Turns a bank's tables into data that a model may be trained on, and proves it."""
+
+
+@commands.command("run")
+@_POLICY
+@_LAKE
+@_FORCE
+def run_all(policy: str, lake: str, force: bool) -> None:
+    """Runs all seven stages in order; what is up to date is skipped."""
+    _run(policy, lake, force, ())
+
+
+@commands.command("check")
+@_POLICY
+def check(policy: str) -> None:
+    """Reads a policy and reports everything that is wrong with it; touches no data."""
+    load(policy)
+    click.echo(f"{policy}: no problem found")
+
+
+def _stage_command(stage: Stage) -> click.Command:
+    @click.command(stage.name, help=f"Stage {STAGES.index(stage) + 1}: {stage.summary}.")
+    @_POLICY
+    @_LAKE
+    @_FORCE
+    def command(policy: str, lake: str, force: bool) -> None:
+        _run(policy, lake, force, (stage.name,))
+
+    return command
+
+
+for _stage in STAGES:
+    commands.add_command(_stage_command(_stage))
+
+
+def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str]) -> None:
+    policy = load(policy_file)
+    lake = Lake.at(lake_address)
+    progress = Progress()
+    store = TableStore(session(), lake)
+    try:
+        ctx = run(policy, store, progress, names, force)
+    except KveilError:
+        raise
+    except Exception as error:
+        raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
+    if not names or "report" in names:
+        for line in summary(facts(ctx)):
+            click.echo(line)
+
+
+def _trace(lake: Lake) -> Path:
+    """Where the trace was written: in the restricted zone, since JVM messages can quote values."""
+    folder = Path(lake.root if lake.is_local else ".") / "restricted" / "errors"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.txt"
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(traceback.format_exc())
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; a user's error ends as one sentence on stderr and its exit code, never as a trace."""
+    try:
+        commands.main(args=None if arguments is None else list(arguments), prog_name="kveil", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except KveilError as error:
+        click.echo(f"kveil: {error}", err=True)
+        sys.exit(error.exit_code)

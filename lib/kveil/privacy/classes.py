@@ -1,0 +1,111 @@
+"""What each equivalence class shows of a column: label, bounds and a representative counted over people."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kveil.privacy import labels
+from kveil.privacy.coding import NULL, Coding
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Which person stands in which class: each row's (class, person) pair and each pair's class."""
+
+    classes: int
+    class_of_row: I32
+    pair_of_row: I64
+    class_of_pair: I64
+
+    @classmethod
+    def of(cls, class_of_row: I32, people: I64) -> "Membership":
+        """From each row's class and person number (both from 0)."""
+        width = int(people.max()) + 1
+        keys, pair_of_row = np.unique(class_of_row.astype(np.int64) * width + people, return_inverse=True)
+        return cls(int(class_of_row.max()) + 1, class_of_row, pair_of_row, keys // width)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Per class: the label, the lowest and highest code without null (NULL where a class has nulls alone), and the
+    representative: mean over people (number, date; NaN where null) or the code that most people hold (text)."""
+
+    labels: list[str | None]
+    lowest: I64
+    highest: I64
+    representative: F64 | I64
+
+
+def shown(coding: Coding, codes: I64, membership: Membership) -> Shown:
+    """What the classes show of one column of codes [n]."""
+    has_null = np.zeros(membership.classes, dtype=bool)
+    has_null[membership.class_of_row[codes == NULL]] = True
+    lowest, highest = _extremes(codes, membership)
+    if coding.is_set:
+        texts = _set_labels(coding, codes, membership, has_null)
+    else:
+        texts = _range_labels(coding, lowest, highest, has_null)
+    representative = _mode(codes, membership) if coding.is_text else _mean(codes, membership, coding)
+    return Shown(texts, lowest, highest, representative)
+
+
+def _extremes(codes: I64, membership: Membership) -> tuple[I64, I64]:
+    known = codes != NULL
+    classes, values = membership.class_of_row[known], codes[known]
+    lowest = np.full(membership.classes, np.iinfo(np.int64).max)
+    highest = np.full(membership.classes, NULL)
+    np.minimum.at(lowest, classes, values)
+    np.maximum.at(highest, classes, values)
+    return np.where(highest == NULL, NULL, lowest), highest
+
+
+def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: NDArray[np.bool_]) -> list[str | None]:
+    known = codes != NULL
+    domain = len(coding.values)
+    keys = np.unique(membership.class_of_row[known].astype(np.int64) * domain + codes[known])
+    starts = np.searchsorted(keys // domain, np.arange(membership.classes + 1))
+    names = np.array(coding.values, dtype=object)
+    held = [sorted(names[keys[a:b] % domain]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [labels.of_set(values, domain, bool(null)) for values, null in zip(held, has_null, strict=True)]
+
+
+def _range_labels(coding: Coding, lowest: I64, highest: I64, has_null: NDArray[np.bool_]) -> list[str | None]:
+    def label(low: int, high: int, null: bool) -> str | None:
+        if high == NULL:
+            return None
+        whole = low == coding.lowest and high == coding.highest
+        return labels.of_range(coding.text(low), coding.text_of_end(high), whole, null)
+
+    return [label(low, high, null) for low, high, null in zip(lowest.tolist(), highest.tolist(), has_null.tolist(), strict=True)]
+
+
+def _mean(codes: I64, membership: Membership, coding: Coding) -> F64:
+    """Mean over people of each person's mean, in the column's units (cell middles), so that no frequent buyer dominates."""
+    known = codes != NULL
+    pairs = membership.pair_of_row[known]
+    size = len(membership.class_of_pair)
+    rows = np.bincount(pairs, minlength=size)
+    sums = np.bincount(pairs, weights=codes[known].astype(np.float64), minlength=size)
+    held = rows > 0
+    classes = membership.class_of_pair[held]
+    people = np.bincount(classes, minlength=membership.classes)
+    total = np.bincount(classes, weights=sums[held] / rows[held], minlength=membership.classes)
+    mean = np.divide(total, people, out=np.full(membership.classes, np.nan), where=people > 0)
+    return mean * coding.step + (coding.step - 1) / 2
+
+
+def _mode(codes: I64, membership: Membership) -> I64:
+    """The code (or NULL) that most people of the class hold; the smallest of equals."""
+    values, index = np.unique(codes, return_inverse=True)
+    width = len(values)
+    held = np.unique(membership.pair_of_row * width + index)
+    class_and_value = membership.class_of_pair[held // width] * width + held % width
+    keys, people = np.unique(class_and_value, return_counts=True)
+    best = np.lexsort((keys, -people, keys // width))
+    first = np.unique(keys[best] // width, return_index=True)[1]
+    return values[keys[best][first] % width]

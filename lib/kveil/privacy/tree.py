@@ -1,0 +1,99 @@
+"""The frozen partition tree: sends any coded row to its class, the same way the release did."""
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kveil.privacy.coding import Coding
+
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+LEAF = -1
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Nodes as arrays, node 0 the root. An inner node sends a row left when its code in `dimension` is at most
+    `threshold` (ordered) or among the node's members (sets); a leaf has dimension LEAF and a class number."""
+
+    dimension: I32
+    threshold: I64
+    left: I32
+    right: I32
+    leaf: I32
+    member_node: I32
+    member_code: I64
+
+    @property
+    def classes(self) -> int:
+        """How many leaves."""
+        return int(self.leaf.max()) + 1
+
+    def leaf_of(self, codes: I64) -> I32:
+        """The class number of each row of codes [n, d]."""
+        node = np.zeros(len(codes), dtype=np.int32)
+        active = np.flatnonzero(self.dimension[node] != LEAF)
+        members = _MemberLookup(self)
+        while active.size:
+            at = node[active]
+            value = codes[active, self.dimension[at]]
+            goes_left = np.where(members.has[at], members.contains(at, value), value <= self.threshold[at])
+            node[active] = np.where(goes_left, self.left[at], self.right[at])
+            active = active[self.dimension[node[active]] != LEAF]
+        return self.leaf[node]
+
+
+class _MemberLookup:
+    def __init__(self, tree: Tree) -> None:
+        self.has = np.zeros(len(tree.dimension), dtype=bool)
+        self.has[tree.member_node] = True
+        # Category codes are small: null becomes 0, unlisted (-1) becomes 1, the rest follow.
+        self._width = int(tree.member_code.max(initial=0)) + 3
+        self._keys = np.sort(self._key(tree.member_node, tree.member_code))
+
+    def _key(self, node: I32, code: I64) -> I64:
+        return node.astype(np.int64) * self._width + np.clip(code, -2, self._width - 3) + 2
+
+    def contains(self, node: I32, code: I64) -> NDArray[np.bool_]:
+        """Whether each code is a member at its node."""
+        if not self._keys.size:
+            return np.zeros(len(node), dtype=bool)
+        keys = self._key(node, code)
+        found = self._keys[np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)] == keys
+        return found & (code < self._width - 2)
+
+
+@dataclass(frozen=True)
+class FrozenPartition:
+    """A tree with how to code a row and what each class shows: per column, label and representative by class.
+
+    Representatives are floats (numbers, mean over people), day numbers (dates) or codes (mode over people, NULL for null).
+    """
+
+    codings: tuple[Coding, ...]
+    tree: Tree
+    labels: dict[str, list[str | None]]
+    representatives: dict[str, NDArray[Any]]
+
+    def to_bytes(self) -> bytes:
+        """As a numpy archive that holds no pickles."""
+        arrays: dict[str, Any] = {f"tree_{name}": value for name, value in self.tree.__dict__.items()}
+        arrays |= {f"rep_{name}": value for name, value in self.representatives.items()}
+        text = json.dumps({"codings": [coding.to_dict() for coding in self.codings], "labels": self.labels})
+        arrays["text"] = np.frombuffer(text.encode(), dtype=np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "FrozenPartition":
+        """The partition that `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            text = json.loads(archive["text"].tobytes().decode())
+            tree = Tree(**{name.removeprefix("tree_"): archive[name] for name in archive.files if name.startswith("tree_")})
+            representatives = {name.removeprefix("rep_"): archive[name] for name in archive.files if name.startswith("rep_")}
+        return cls(tuple(Coding.from_dict(coding) for coding in text["codings"]), tree, text["labels"], representatives)
