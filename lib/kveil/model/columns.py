@@ -19,18 +19,21 @@ ColumnKind = Literal["number", "date", "text"]
 Columns = dict[str, NDArray[Any]]
 
 
-def quasi_identifier_kinds(settings: Anonymize) -> dict[str, ColumnKind]:
-    """The kind of every quasi-identifier's column, in the policy's order."""
-    kinds: dict[str, ColumnKind] = {"number": "number", "date": "date", "ordered": "text", "category": "text"}
-    return {name: kinds[declared.kind] for name, declared in settings.quasi_identifiers.items()}
+def column_kinds(kinds: Mapping[str, str]) -> dict[str, ColumnKind]:
+    """The column kinds of features or quasi-identifiers of kind number, date, ordered or category."""
+    return {name: "number" if kind == "number" else "date" if kind == "date" else "text" for name, kind in kinds.items()}
+
+
+def generalizer_inputs(settings: Anonymize) -> dict[str, ColumnKind]:
+    """The raw columns that a release's generalizer takes: partition columns but the split, and all quasi-identifiers."""
+    partition: dict[str, ColumnKind] = {name: "text" for name in settings.partition_by if name != "split"}
+    return partition | column_kinds({name: declared.kind for name, declared in settings.quasi_identifiers.items()})
 
 
 def from_arrow(batch: "pa.RecordBatch", kinds: Mapping[str, ColumnKind]) -> Columns:
     """The named columns of a batch; KeyError where one lacks, ArrowInvalid where one cannot be of its kind."""
     types = {"number": "float64", "date": "date32", "text": "string"}
-    return {
-        name: batch.column(name).cast(types[kind]).to_numpy(zero_copy_only=False) for name, kind in kinds.items()
-    }  # fmt: skip
+    return {name: batch.column(name).cast(types[kind], safe=False).to_numpy(zero_copy_only=False) for name, kind in kinds.items()}
 
 
 def from_pandas(frame: "pd.DataFrame", kinds: Mapping[str, ColumnKind]) -> Columns:

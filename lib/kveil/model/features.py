@@ -46,7 +46,8 @@ class Encoding:
             return self._filled(np.asarray(column, dtype=np.float64))
         if self.kind == "date":
             return self._filled(day_of_month(column))
-        table: dict[str | None, float] = {**self.values, None: self.missing}
+        table: dict[str | None, float] = {None: self.missing}
+        table.update(self.values)
         return np.fromiter((table.get(text, self.unseen) for text in column), np.float64, len(column))
 
     def _filled(self, numbers: Matrix) -> Matrix:

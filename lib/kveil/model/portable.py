@@ -89,9 +89,23 @@ class TreeEnsemble:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "TreeEnsemble":
         """The model that `to_dict` gave."""
-        ints = {name: np.array(document[name], dtype=np.int32) for name in ("feature", "left", "right", "roots")}
-        floats = {name: np.array(document[name], dtype=np.float64) for name in ("threshold", "value", "weights")}
-        return cls(**ints, **floats, depth=int(document["depth"]))
+
+        def ints(name: str) -> Ints:
+            return np.array(document[name], dtype=np.int32)
+
+        def floats(name: str) -> Floats:
+            return np.array(document[name], dtype=np.float64)
+
+        return cls(
+            feature=ints("feature"),
+            threshold=floats("threshold"),
+            left=ints("left"),
+            right=ints("right"),
+            value=floats("value"),
+            roots=ints("roots"),
+            weights=floats("weights"),
+            depth=int(document["depth"]),
+        )
 
 
 def _logistic(margin: Floats) -> Floats:
