@@ -33,7 +33,7 @@ def model_rows(
     missing = sorted({label, "split", *sources.values()} - set(table.columns))
     if missing:
         raise ContractError(f"the {split} rows have no column {', '.join(missing)}; run the stages from clean on for this policy")
-    columns = [_as_kind(F.col(f"`{sources[name]}`"), kind).alias(name) for name, kind in kinds.items()]
+    columns = [as_kind(F.col(f"`{sources[name]}`"), kind).alias(name) for name, kind in kinds.items()]
     return table.where(F.col("split") == split).select(_label(table, label), *columns)
 
 
@@ -49,7 +49,8 @@ def _kind_of(name: str, types: Mapping[str, str]) -> Kind:
     return kinds[found]
 
 
-def _as_kind(column: Column, kind: ColumnKind) -> Column:
+def as_kind(column: Column, kind: ColumnKind) -> Column:
+    """A column as double (NaN as null), date or string."""
     if kind == "number":
         return F.nanvl(column.cast("double"), F.lit(None).cast("double"))
     return column.cast("date" if kind == "date" else "string")

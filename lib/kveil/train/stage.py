@@ -100,6 +100,7 @@ def _record(ctx: Context, results: list[Result], release_id: str, tracker: Track
         {"algorithm": result.model.algorithm, "document": result.model.to_json()} for result in results if not _is_public(result)
     ]
     ctx.store.replace(ctx.ref(BASELINES), ctx.store.rows(BASELINES, baselines), properties=NO_STATISTICS)
+    ctx.store.forget_history(ctx.ref(BASELINES))
     rows = [
         {
             "release_id": release_id, "algorithm": result.model.algorithm, "trained_on": result.model.trained_on,
