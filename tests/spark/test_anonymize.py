@@ -127,10 +127,10 @@ def test_the_frozen_generalizer_gives_clean_rows_their_released_labels(released)
         "month": train.month.to_numpy(dtype=object),
     }
     labels = generalizer.labels(columns)
-    counted = pd.DataFrame({"month": columns["month"], **labels}).value_counts(dropna=False, subset=["month", "age", "town", "date"])
-    published = table(released, RELEASE)
-    published = published[published.split == "train"].value_counts(dropna=False, subset=["month", "age", "town", "date"])
-    assert dict(counted) == dict(published)
+    shown = ["month", "age", "town", "date"]
+    mine = pd.DataFrame({"month": columns["month"], **labels})[shown].fillna("(null)")
+    published = table(released, RELEASE).query("split == 'train'")[shown].fillna("(null)")
+    pd.testing.assert_series_equal(mine.value_counts().sort_index(), published.value_counts().sort_index())
     assert generalizer.covers(columns).all()
 
 
@@ -200,7 +200,7 @@ def test_new_data_is_a_new_release_until_the_budget_is_gone(store):
         stage.run(more)
     enough = prepared(store, purchases(seed=1), anonymize__budget={"epsilon": 2})
     stage.run(enough)
-    assert table(enough, BUDGET_LEDGER).entry.tolist() == [1, 2]
+    assert sorted(table(enough, BUDGET_LEDGER).entry) == [1, 2]
     assert len(table(enough, RELEASES)) == 2
 
 

@@ -1,0 +1,1 @@
+"""Stage 6: a gate that decides by what was measured, the registered champion, and a batch of scores."""

@@ -1,0 +1,1 @@
+"""Trained models as plain numbers: what is learned in Spark and served without it."""

@@ -1,0 +1,1 @@
+"""Stage 4: models trained on the release, and baselines on raw rows to compare them with."""

@@ -1,0 +1,93 @@
+"""Normalized certainty penalty (Xu et al. 2006): per quasi-identifier the share of its domain that a released row leaves open.
+
+0 is a single value, 1 the whole domain. Measured on released rows, from their bounds and labels alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from kveil.privacy import labels
+from kveil.settings.anonymize import Anonymize
+
+Penalty = Callable[[str, str | None], float]
+
+
+def certainty_metrics(release: DataFrame, settings: Anonymize, domains: Mapping[str, int]) -> list[dict[str, Any]]:
+    """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of values."""
+    listed = {name: role for name, role in settings.quasi_identifiers.items() if role.kind in ("ordered", "category")}
+    measured = [name for name in settings.quasi_identifiers if name not in listed]
+    orders = {name: tuple(role.order) for name, role in listed.items()}
+    found = _of_bounds(release, {name: settings.quasi_identifiers[name].kind for name in measured})
+    found |= _of_labels(release, list(listed), label_penalty(orders, domains))
+    values = [found[name] for name in settings.quasi_identifiers]
+    known = [value for value in values if value is not None]
+    rows = [{"metric": "ncp", "scope": name, "value": found[name]} for name in settings.quasi_identifiers]
+    return [*rows, {"metric": "ncp_mean", "scope": "", "value": sum(known) / len(known) if known else None}]
+
+
+def category_domains(clean: DataFrame, settings: Anonymize) -> dict[str, int]:
+    """How many values each category has in the clean table, which labels are measured against."""
+    names = [name for name, role in settings.quasi_identifiers.items() if role.kind == "category"]
+    if not names:
+        return {}
+    row = clean.agg(*[F.size(F.collect_set(F.col(f"`{name}`"))).alias(name) for name in names]).first()
+    assert row is not None  # an aggregation without groups has one row
+    return {name: int(row[name]) for name in names}
+
+
+def label_penalty(orders: Mapping[str, tuple[str, ...]], domains: Mapping[str, int]) -> Penalty:
+    """(values a label stands for - 1) / (domain - 1), from 0 to 1, as a function of column and label."""
+
+    def penalty(name: str, label: str | None) -> float:
+        order = orders[name]
+        domain = len(order) or domains[name]
+        return min((labels.size(label, domain, order) - 1) / (domain - 1), 1.0) if domain > 1 else 0.0
+
+    return penalty
+
+
+def _of_bounds(release: DataFrame, kinds: Mapping[str, str]) -> dict[str, float | None]:
+    """Mean of (upper - lower) / (range of the whole release); a row of nulls alone leaves nothing open."""
+    if not kinds:
+        return {}
+    ranges = release.agg(
+        *[_width(F.max(f"{name}_hi"), F.min(f"{name}_lo"), kind).alias(f"range_{name}") for name, kind in kinds.items()]
+    )
+    joined = release.crossJoin(F.broadcast(ranges))
+    means = [
+        F.avg(
+            F.coalesce(F.try_divide(_width(F.col(f"{name}_hi"), F.col(f"{name}_lo"), kind), F.col(f"range_{name}")), F.lit(0.0))
+        ).alias(name)
+        for name, kind in kinds.items()
+    ]
+    row = joined.agg(*means).first()
+    assert row is not None  # an aggregation without groups has one row
+    return row.asDict()
+
+
+def _width(upper: Column, lower: Column, kind: str) -> Column:
+    return (F.datediff(upper, lower) if kind == "date" else upper - lower).cast("double")
+
+
+def _of_labels(release: DataFrame, names: list[str], penalty: Penalty) -> dict[str, float | None]:
+    """Mean penalty over rows; each distinct label is read once, wherever Spark holds it."""
+    if not names:
+        return {}
+    pairs = F.explode(F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("label")) for name in names]))
+    distinct = release.select(pairs.alias("pair")).groupBy("pair.name", "pair.label").agg(F.count(F.lit(1)).alias("rows"))
+
+    def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            pairs = zip(batch.column("name").to_pylist(), batch.column("label").to_pylist(), strict=True)
+            penalties = pa.array([penalty(name, label) for name, label in pairs], pa.float64())
+            yield pa.RecordBatch.from_arrays(
+                [batch.column("name"), batch.column("rows"), penalties], names=["name", "rows", "penalty"]
+            )
+
+    weighted = distinct.mapInArrow(measure, "name string, rows bigint, penalty double").groupBy("name")
+    means = weighted.agg((F.sum(F.col("rows") * F.col("penalty")) / F.sum("rows")).alias("mean")).collect()
+    return {**dict.fromkeys(names), **{row["name"]: row["mean"] for row in means}}

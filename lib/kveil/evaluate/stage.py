@@ -1,0 +1,85 @@
+"""Stage 5: judges every model on held-out people, and measures the released table by itself."""
+
+from kveil.context import Context, StageResult
+from kveil.evaluate.certainty import category_domains, certainty_metrics
+from kveil.evaluate.classes import class_metrics
+from kveil.evaluate.utility import metric_rows, utility
+from kveil.evaluate.views import scored
+from kveil.model.columns import ColumnKind, column_kinds, generalizer_inputs
+from kveil.model.lineage import Release, current_models, current_release, frozen_generalizer, trained_models
+from kveil.model.rows import model_rows
+from kveil.model.trained import TrainedModel
+from kveil.tables.schema import (
+    BASELINES,
+    CLEAN,
+    GENERALIZER,
+    MODELS,
+    PREDICTIONS,
+    PRIVACY_METRICS,
+    RELEASE,
+    RELEASES,
+    UTILITY_METRICS,
+)
+from kveil.tables.store import NO_STATISTICS
+
+
+def run(ctx: Context) -> StageResult:
+    """Scores, measures and records; the same models and release give the same rows."""
+    release = current_release(ctx.store.read(ctx.ref(RELEASES)), ctx.policy)
+    models = _models(ctx, release)
+    scored_rows = _predict(ctx, release, models)
+    _measure_utility(ctx, release)
+    _measure_release(ctx, release)
+    return StageResult(rows_in=scored_rows, rows_out=scored_rows)
+
+
+def _models(ctx: Context, release: Release) -> list[TrainedModel]:
+    rows = current_models(ctx.read(MODELS), ctx.policy, release)
+    of_release = [row for row in rows if row["trained_on"] == "release"]
+    # A baseline's document is kept where personal data is; there is one per algorithm, of the latest training.
+    baselines = ctx.store.read(ctx.ref(BASELINES)).orderBy("algorithm").collect()
+    return [*trained_models(of_release, "release"), *trained_models(baselines, "baseline")]
+
+
+def _predict(ctx: Context, release: Release, models: list[TrainedModel]) -> int:
+    """Three views of the same people: raw, raw through the frozen generalizer (as served), and as released."""
+    label, identifiers = ctx.policy.train.label, ctx.policy.anonymize.quasi_identifiers
+    features: dict[str, ColumnKind] = column_kinds({each.name: each.kind for each in models[0].features.encodings})
+    served = generalizer_inputs(ctx.policy.anonymize) | features
+    with ctx.step("score held-out people") as note:
+        clean, released = ctx.read(CLEAN), ctx.read(RELEASE)
+        generalizer = frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release)
+        views = [
+            scored(model_rows(clean, label, features, "holdout"), "clean", models, features),
+            scored(model_rows(clean, label, served, "holdout"), "generalized", models, served, generalizer),
+            scored(model_rows(released, label, features, "holdout", identifiers), "released", models, features),
+        ]
+        ctx.store.replace(ctx.ref(PREDICTIONS), views[0].unionByName(views[1]).unionByName(views[2]), properties=NO_STATISTICS)
+        ctx.store.forget_history(ctx.ref(PREDICTIONS))
+        count = ctx.store.read(ctx.ref(PREDICTIONS)).count()
+        note.rows(count, "scores")
+    return count
+
+
+def _measure_utility(ctx: Context, release: Release) -> None:
+    with ctx.step("measure utility") as note:
+        measured = utility(ctx.store.read(ctx.ref(PREDICTIONS)), ctx.policy.evaluate.threshold)
+        rows = metric_rows(measured, release.id)
+        ctx.store.replace_where(
+            ctx.ref(UTILITY_METRICS), ctx.rows(UTILITY_METRICS, rows), policy=ctx.policy.name, release_id=release.id
+        )
+        note.rows(len(rows), "metrics")
+
+
+def _measure_release(ctx: Context, release: Release) -> None:
+    settings = ctx.policy.anonymize
+    with ctx.step("measure the released table") as note:
+        table = ctx.read(RELEASE)
+        rows = class_metrics(table, settings, release.rows_in, release.rows_suppressed)
+        rows += certainty_metrics(table, settings, category_domains(ctx.read(CLEAN), settings))
+        common = {"release_id": release.id, "measured_on": "release"}
+        ctx.store.replace_where(
+            ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, [{**common, **row} for row in rows]),
+            policy=ctx.policy.name, release_id=release.id, measured_on="release",
+        )  # fmt: skip
+        note.rows(len(rows), "metrics")

@@ -1,0 +1,69 @@
+"""MLflow, spoken to in one place: where runs are kept, silently and without telemetry."""
+
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+def quiet_mlflow() -> ModuleType:
+    """MLflow, imported when first needed (it takes a second), sending nothing home and saying only errors."""
+    for key, value in _NO_TELEMETRY.items():
+        os.environ.setdefault(key, value)
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return mlflow
+
+
+class Tracker:
+    """One policy's experiment: at MLFLOW_TRACKING_URI where that is set, else in the lake's own files.
+
+    Nothing personal may be logged: names, counts, settings, hashes and metrics only.
+    """
+
+    def __init__(self, files: Path, policy: str) -> None:
+        self.mlflow = quiet_mlflow()
+        self._own_store = not os.environ.get("MLFLOW_TRACKING_URI")
+        if self._own_store:
+            files.mkdir(parents=True, exist_ok=True)
+            self.mlflow.set_tracking_uri(f"sqlite:///{files}/mlflow.db")
+        self.client = self.mlflow.MlflowClient()
+        self.experiment = self._experiment(files, f"kveil-{policy}")
+
+    def log_run(
+        self,
+        name: str,
+        started: datetime,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Records a finished piece of work as a run and returns its id."""
+        milliseconds = round(started.timestamp() * 1000)
+        run = self.client.create_run(self.experiment, milliseconds, tags={**(tags or {})}, run_name=name)
+        entities = self.mlflow.entities
+        self.client.log_batch(
+            run.info.run_id,
+            metrics=[entities.Metric(key, value, _now(), 0) for key, value in (metrics or {}).items()],
+            params=[entities.Param(key, str(value)) for key, value in params.items()],
+        )
+        self.client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
+    def _experiment(self, files: Path, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = (files / "mlflow").resolve().as_uri() if self._own_store else None
+        return str(self.client.create_experiment(name, artifact_location=location))
+
+
+def _now() -> int:
+    return round(datetime.now(timezone.utc).timestamp() * 1000)
