@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -21,14 +20,6 @@ from kveil.tables.store import TableStore
 
 NOW = datetime(2025, 3, 14, 9, 25, 31, tzinfo=timezone.utc)
 GOLDEN = Path(__file__).parents[1] / "golden" / "report_facts.json"
-
-
-@pytest.fixture(scope="session")
-def spark():
-    os.environ["KVEIL_MASTER"] = "local[2]"
-    from kveil.session import session
-
-    return session("kveil-tests")
 
 
 def policy(**changes):

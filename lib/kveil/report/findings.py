@@ -84,8 +84,8 @@ def verdict(facts: Fact) -> list[tuple[bool | None, str]]:
     elif held is None:
         first = "The guarantee was not measured" + ("." if published else ", and nothing was published.")
     else:
-        first = "The guarantee did not hold" + (
-            ", although rows were published." if published else ", so this release was not published."
+        first = (
+            "The guarantee did not hold, " + ("although rows were" if published else "so this release was not") + " published."
         )
     if passed:
         version = facts["gate"][0]["registered_version"]

@@ -155,6 +155,8 @@ def _row(fact: Fact) -> Fact:
 
 def _checks(rows: list[tuple[str, Any, Any, bool | None]]) -> list[Fact]:
     """The gate's thresholds in words: name, measured value, threshold with its side, whether it is met."""
+    order = list(words.GATE)
+    rows = sorted(rows, key=lambda row: order.index(row[0]) if row[0] in order else len(order))
     side = {"min": "≥", "max": "≤", "k": "≥"}
     return [
         {
