@@ -44,7 +44,7 @@ class Context:
     @property
     def files(self) -> Path:
         """The folder for what is not a table: reports and MLflow's store."""
-        return Path(self.store.lake.root)
+        return self.store.lake.files
 
     def step(self, what: str) -> Any:
         """A timed progress line of this stage; use as `with ctx.step("...") as note`."""

@@ -88,36 +88,34 @@ STAGES: tuple[Stage, ...] = (
 )  # fmt: skip
 
 
-def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[str] = (), force: bool = False) -> Context:
-    """Runs the named stages (default: all) in order, skipping those that are up to date; returns the run's context.
+@dataclass(frozen=True)
+class Run:
+    """How a run ended: its context, and the sentence of a gate that refused (empty when none did)."""
 
-    A second run of the same policy in the same lake fails at once. A gate's refusal lets the later stages (the report)
-    run and is raised at the end.
+    context: Context
+    refusal: str
+
+
+def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[str] = (), force: bool = False) -> Run:
+    """Runs the named stages (default: all) in order, skipping those that are up to date.
+
+    A second run of the same policy in the same lake fails at once. A gate's refusal ends its own stage alone: the later
+    ones (the report) run, and the refusal is in the result.
     """
     now = datetime.now(timezone.utc)
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     ctx = Context(policy, store, run_id, now, progress)
     busy = f"policy {policy.name}: another run is working in this lake; wait until it is done"
-    refusals: list[KveilError] = []
+    refusal = ""
     with store.lake.locked(f"run-{policy.name}", busy):
         for stage in STAGES:
             if not names or stage.name in names:
-                try:
-                    _run_stage(stage, ctx, force)
-                except _RefusedError as refusal:
-                    refusals.append(refusal)
-    if refusals:
-        raise refusals[0]
-    return ctx
+                refusal = _refusal(stage, ctx, force) or refusal
+    return Run(ctx, refusal)
 
 
-class _RefusedError(KveilError):
-    """A gate's no: the outcome of a stage that did its work."""
-
-    exit_code = 4
-
-
-def _run_stage(stage: Stage, run_context: Context, force: bool) -> None:
+def _refusal(stage: Stage, run_context: Context, force: bool) -> str:
+    """Runs one stage unless it is up to date; returns the sentence of its gate's no, or nothing."""
     started = time.monotonic()
     ctx = replace(run_context, stage=stage.name, reads=_versions(run_context, stage.reads))
     try:
@@ -127,18 +125,13 @@ def _run_stage(stage: Stage, run_context: Context, force: bool) -> None:
         if last is not None and not force:
             ctx.progress.line(f"{stage.name:<10} up to date")
             _log(stage, ctx, "up to date", StageResult(refusal=last), started)
-            if last:
-                raise _RefusedError(last)
-            return
+            return last
         result = stage.run(ctx)
-    except _RefusedError:
-        raise
     except KveilError as error:
         _log(stage, ctx, "failed", StageResult(refusal=str(error)), started)
         raise
     _log(stage, ctx, "refused" if result.refusal else "done", result, started)
-    if result.refusal:
-        raise _RefusedError(result.refusal)
+    return result.refusal
 
 
 def _versions(ctx: Context, tables: Sequence[Table]) -> dict[str, int]:

@@ -149,6 +149,18 @@ def interrupted(ctx: Context, monkeypatch, module, name: str, after: bool) -> No
             stage.run(ctx)
 
 
+def test_an_earlier_release_comes_back_with_its_own_noise(store):
+    ctx = prepared(store, anonymize__budget={"epsilon": 9})
+    stage.run(ctx)
+    first = table(ctx, RELEASE)
+    stage.run(prepared(store, purchases(seed=1), anonymize__budget={"epsilon": 9}))
+    assert not table(ctx, RELEASE).equals(first)
+    stage.run(prepared(store, anonymize__budget={"epsilon": 9}))
+    order = list(first)
+    pd.testing.assert_frame_equal(table(ctx, RELEASE).sort_values(order, ignore_index=True), first.sort_values(order, ignore_index=True))
+    assert len(table(ctx, BUDGET_LEDGER)) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "after"), [("_make_staging", False), ("_make_staging", True), ("published_version", True), ("_record", True)]
 )

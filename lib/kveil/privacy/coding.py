@@ -58,7 +58,9 @@ class Coding:
 
     def _of_numbers(self, column: NDArray[np.float64]) -> I64:
         missing = np.isnan(column)
-        cells = np.clip(np.floor(np.where(missing, 0.0, column) / self.step), -_FARTHEST, _FARTHEST)
+        # floor_divide, since dividing first rounds the smallest negative numbers up to zero.
+        with np.errstate(invalid="ignore"):
+            cells = np.floor_divide(np.clip(np.where(missing, 0.0, column), -_FARTHEST, _FARTHEST), self.step)
         return np.where(missing, NULL, cells.astype(np.int64))
 
     def text(self, code: int) -> str:
