@@ -20,8 +20,12 @@ from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
-_LAKE = click.option("--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME.")
-_FORCE = click.option("--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again.")
+_LAKE = click.option(
+    "--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME."
+)
+_FORCE = click.option(
+    "--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

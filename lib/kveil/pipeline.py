@@ -49,43 +49,72 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "collect", "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "clean"), (), (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
-        kveil.collect.stage.run, kveil.collect.stage.inputs,
+        "collect",
+        "reads the sources, checks their contracts, keeps the rows of people who consented",
+        ("person", "purpose", "sources", "consent", "clean"),
+        (),
+        (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
+        kveil.collect.stage.run,
+        kveil.collect.stage.inputs,
     ),
     Stage(
-        "clean", "corrects, joins, converts to EUR cents, derives label and history, splits people",
-        ("person", "sources", "clean"), (t.RAW,), (t.CLEAN, t.CLEANING_LOG),
+        "clean",
+        "corrects, joins, converts to EUR cents, derives label and history, splits people",
+        ("person", "sources", "clean"),
+        (t.RAW,),
+        (t.CLEAN, t.CLEANING_LOG),
         kveil.clean.stage.run,
     ),
     Stage(
-        "anonymize", "generalizes to k people, adds noise, measures the guarantee again, publishes",
-        ("person", "purpose", "anonymize"), (t.CLEAN,), (t.RELEASE, t.GENERALIZER, t.RELEASES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
+        "anonymize",
+        "generalizes to k people, adds noise, measures the guarantee again, publishes",
+        ("person", "purpose", "anonymize"),
+        (t.CLEAN,),
+        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
         kveil.anonymize.stage.run,
     ),
     Stage(
-        "train", "trains models on the release, and a baseline on clean rows that is never deployed",
-        ("person", "anonymize", "train"), (t.CLEAN, t.RELEASE), (t.MODELS, t.BASELINES),
+        "train",
+        "trains models on the release, and a baseline on clean rows that is never deployed",
+        ("person", "anonymize", "train"),
+        (t.CLEAN, t.RELEASE),
+        (t.MODELS, t.BASELINES),
         kveil.train.stage.run,
     ),
     Stage(
-        "evaluate", "judges the models on held-out people and measures the released table",
-        ("person", "anonymize", "train", "evaluate"), (t.CLEAN, t.RELEASE, t.GENERALIZER, t.MODELS), (t.UTILITY_METRICS, t.PRIVACY_METRICS),
+        "evaluate",
+        "judges the models on held-out people and measures the released table",
+        ("person", "anonymize", "train", "evaluate"),
+        (t.CLEAN, t.RELEASE, t.GENERALIZER, t.MODELS),
+        (t.UTILITY_METRICS, t.PRIVACY_METRICS),
         kveil.evaluate.stage.run,
     ),
     Stage(
-        "deploy", "lets the gate decide, registers the champion with its lineage, scores a batch",
-        ("person", "anonymize", "deploy"), (t.CLEAN, t.GENERALIZER, t.MODELS, t.UTILITY_METRICS, t.PRIVACY_METRICS), (t.DEPLOYMENTS, t.SCORES),
+        "deploy",
+        "lets the gate decide, registers the champion with its lineage, scores a batch",
+        ("person", "anonymize", "deploy"),
+        (t.CLEAN, t.GENERALIZER, t.MODELS, t.UTILITY_METRICS, t.PRIVACY_METRICS),
+        (t.DEPLOYMENTS, t.SCORES),
         kveil.deploy.stage.run,
     ),
     Stage(
-        "report", "writes what was asked, done, measured and not claimed",
+        "report",
+        "writes what was asked, done, measured and not claimed",
         ("person", "purpose", "sources", "consent", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
-        (t.PROVENANCE, t.CLEANING_LOG, t.BUDGET_LEDGER, t.RELEASES, t.PRIVACY_METRICS, t.MODELS, t.UTILITY_METRICS, t.DEPLOYMENTS),
+        (
+            t.PROVENANCE,
+            t.CLEANING_LOG,
+            t.BUDGET_LEDGER,
+            t.RELEASES,
+            t.PRIVACY_METRICS,
+            t.MODELS,
+            t.UTILITY_METRICS,
+            t.DEPLOYMENTS,
+        ),
         (t.REPORTS,),
         kveil.report.stage.run,
     ),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -161,7 +190,13 @@ def _last_done(stage: Stage, ctx: Context) -> str | None:
     if not ctx.store.exists(ref):
         return None
     same = (F.col("policy") == ctx.policy.name) & (F.col("stage") == stage.name) & F.col("outcome").isin("done", "refused")
-    row = ctx.store.read(ref).where(same).withColumn("stale", F.col("valid_until") <= F.lit(ctx.now)).orderBy(F.desc("written_at")).first()
+    row = (
+        ctx.store.read(ref)
+        .where(same)
+        .withColumn("stale", F.col("valid_until") <= F.lit(ctx.now))
+        .orderBy(F.desc("written_at"))
+        .first()
+    )
     if row is None or row["build"] != ctx.build or row["stale"]:
         return None
     shared = {str(table.of(ctx.policy)) for table in stage.writes if table.shared}

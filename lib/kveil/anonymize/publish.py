@@ -10,7 +10,6 @@ from kveil.errors import GuaranteeError
 from kveil.tables.schema import CANDIDATE, GENERALIZER, RELEASE, STAGING
 from kveil.tables.store import NO_STATISTICS
 
-
 RELEASE_ID = "kveil.release_id"
 """The table property that says which release a table holds."""
 

@@ -65,14 +65,12 @@ def _make_staging(ctx: Context, this: str, clean: DataFrame) -> None:
         return
     ctx.store.destroy(ref)
     settings = ctx.policy.anonymize
-    schema = ddl(of_staging(settings, dict(clean.dtypes)))
+    schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
+    assert isinstance(schema, StructType)  # a list of columns parses to nothing else
     with ctx.step("generalize and add noise") as note:
-        kernel = Kernel(
-            settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(StructType.fromDDL(schema))
-        )
-        by = settings.partition_by or [F.lit(0)]
-        generalize = kernel.function()
-        rows = clean.groupBy(*by).applyInArrow(generalize, schema)  # type: ignore[arg-type]
+        kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
+        by = [F.col(name) for name in settings.partition_by] or [F.lit(0)]
+        rows = clean.groupBy(*by).applyInArrow(kernel.function(), schema)
         ctx.store.replace(ref, rows, properties={RELEASE_ID: this, **NO_STATISTICS})
         partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
         note.text = f"{partitions:,} partitions"
@@ -100,7 +98,7 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
 
 def _sentence(broken: list[Metric]) -> str:
     found = "; ".join(
-        f"{metric.name}{f' of {metric.scope}' if metric.scope else ''} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
+        f"{' of '.join(filter(None, [metric.name, metric.scope]))} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
         for metric in broken
     )
     return (
@@ -152,9 +150,7 @@ def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(ctx: Context, row: dict[str, Any]) -> None:
-    ctx.store.replace_where(
-        ctx.ref(RELEASES), ctx.rows(RELEASES, [row]), policy=ctx.policy.name, release_id=row["release_id"]
-    )
+    ctx.store.replace_where(ctx.ref(RELEASES), ctx.rows(RELEASES, [row]), policy=ctx.policy.name, release_id=row["release_id"])
 
 
 def _destroy_and_record(ctx: Context, row: dict[str, Any]) -> None:

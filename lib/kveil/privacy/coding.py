@@ -19,7 +19,8 @@ Kind = Literal["number", "date", "ordered", "category"]
 @dataclass(frozen=True)
 class Coding:
     """How one column is coded. `values` are the ordered values or the categories found; `lowest` and `highest` the
-    codes of the whole table's extremes, which labels and information loss are measured against."""
+    codes of the whole table's extremes, which labels and information loss are measured against.
+    """
 
     name: str
     kind: Kind

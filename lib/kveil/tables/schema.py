@@ -67,9 +67,7 @@ class Table:
 
     def of(self, policy: Policy, source: str = "") -> TableRef:
         """This table for one policy (and, where the name asks for one, one source)."""
-        name = self.pattern.format(
-            policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release
-        )
+        name = self.pattern.format(policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release)
         return TableRef(self.zone, name)
 
     def all_of(self, policy: Policy) -> list[TableRef]:
@@ -85,7 +83,9 @@ _RUN = Column("run_id", "string", "the run that wrote the row")
 _AT = Column("written_at", "timestamp", "when the row was written, UTC")
 _RELEASE = Column("release_id", "string", "hash of policy, data and guarantee; a repeated release has the same id")
 
-RAW = Table("raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns")
+RAW = Table(
+    "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
+)
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
@@ -195,7 +195,11 @@ STAGING = Table(
     "the release's columns",
 )
 CANDIDATE = Table(
-    "restricted", "{policy}_candidate", "The rows to be published, checked against staging; destroyed after publication.", (), "the release's columns"
+    "restricted",
+    "{policy}_candidate",
+    "The rows to be published, checked against staging; destroyed after publication.",
+    (),
+    "the release's columns",
 )
 RELEASE = Table(
     "release",
@@ -243,7 +247,9 @@ PRIVACY_METRICS = Table(
     (
         _POLICY,
         _RELEASE,
-        Column("measured_on", "string", "staging (with people), release (published rows) or clean (through the frozen generalizer)"),
+        Column(
+            "measured_on", "string", "staging (with people), release (published rows) or clean (through the frozen generalizer)"
+        ),
         Column("metric", "string", "the measure's name"),
         Column("scope", "string", "the column or size range measured; empty for the whole table"),
         Column("value", "double", "the measured value"),
@@ -288,7 +294,11 @@ MODELS = Table(
         Column("rows", "bigint", "training rows"),
         Column("features", "string", "feature names, comma-separated"),
         Column("parameters", "string", "the estimator's parameters as JSON"),
-        Column("document", "string", "the model as JSON where trained on the release; null for baselines, which hold personal statistics"),
+        Column(
+            "document",
+            "string",
+            "the model as JSON where trained on the release; null for baselines, which hold personal statistics",
+        ),
         Column("seconds", "double", "training time"),
         _RUN,
         _AT,
@@ -354,7 +364,15 @@ REPORTS = Table(
     "control",
     "reports",
     "Every report written.",
-    (_POLICY, _BUILD, _RELEASE, Column("path", "string", "the HTML file, relative to the lake"), Column("sha256", "string", "its SHA-256"), _RUN, _AT),
+    (
+        _POLICY,
+        _BUILD,
+        _RELEASE,
+        Column("path", "string", "the HTML file, relative to the lake"),
+        Column("sha256", "string", "its SHA-256"),
+        _RUN,
+        _AT,
+    ),
 )
 RUN_LOG = Table(
     "control",
