@@ -55,8 +55,10 @@ def restored_version(ctx: Context, release_id: str, version: int) -> int:
 def _write_candidate(ctx: Context, columns: list[str]) -> None:
     partition_by = ctx.policy.anonymize.partition_by
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*columns)
-    ctx.store.replace(ctx.ref(CANDIDATE), gathered.sortWithinPartitions(*columns), partition_by, NO_STATISTICS)
+    labels = list(ctx.policy.anonymize.quasi_identifiers)
+    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*labels)
+    ordered = gathered.sortWithinPartitions(*labels, F.xxhash64(*columns))
+    ctx.store.replace(ctx.ref(CANDIDATE), ordered, partition_by, NO_STATISTICS)
 
 
 def _write_generalizer(ctx: Context, release_id: str) -> None:
