@@ -97,7 +97,8 @@ def _recheck(ctx: Context, release: Release) -> None:
         note.text = f"{rows[0]['value']:,.0f} classes, the smallest of {rows[1]['value']:.0f} people"
     if not all(row.get("met", True) for row in rows):
         raise GuaranteeError(
-            f"evaluate: {ctx.ref(RELEASE)} is not what the clean table gives ({rows[2]['value']:,.0f} rows differ, the smallest class "
+            f"evaluate: {ctx.ref(RELEASE)} is not what the clean table gives "
+            f"({rows[2]['value']:,.0f} rows differ, the smallest class "
             f"holds {rows[1]['value']:.0f} people); withdraw the release and run stage anonymize again"
         )
 
