@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from kveil.log import Progress
 from kveil.settings import Policy
-from kveil.tables.schema import Table, TableRef
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.store import TableStore
 
 

@@ -27,7 +27,7 @@ from kveil.log import Progress
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema as t
-from kveil.tables.schema import Table
+from kveil.tables.declaration import Table
 from kveil.tables.store import TableStore
 
 

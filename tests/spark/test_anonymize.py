@@ -15,17 +15,8 @@ from kveil.errors import BudgetError, ContractError, GuaranteeError
 from kveil.model.generalizer import Generalizer
 from kveil.privacy.coding import Coding
 from kveil.privacy.labels import members
-from kveil.tables.schema import (
-    BUDGET_LEDGER,
-    CANDIDATE,
-    CLEAN,
-    GENERALIZER,
-    PRIVACY_METRICS,
-    RELEASE,
-    RELEASES,
-    STAGING,
-    Table,
-)
+from kveil.tables.declaration import Table
+from kveil.tables.schema import BUDGET_LEDGER, CANDIDATE, CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 from tests.builders import context, purchases, shop
 

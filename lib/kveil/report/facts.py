@@ -16,8 +16,8 @@ from kveil.context import Context
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.lake import Lake
-from kveil.tables.schema import Table, TableRef
 
 Fact = dict[str, Any]
 """A row or a group of plain values: text, whole and real numbers, true and false, lists and maps of these."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kveil.errors import KveilError, SettingsError
-from kveil.tables.schema import ZONES, TableRef
+from kveil.tables.declaration import ZONES, TableRef
 
 _PERSONAL = ("raw", "clean", "restricted")
 
