@@ -5,7 +5,16 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+
+try:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
+except ImportError:  # a pure Connect client has no py4j
+    Py4JError = PySparkException
+
+SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
+"""What a failed Spark action may raise: a failed task comes as Py4JError where driver and client are one process."""
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
@@ -23,6 +32,8 @@ _LOCAL = {
     "spark.databricks.delta.snapshotPartitions": "2",
     # Two cores, small tables: 200 shuffle tasks would be overhead only; adaptive execution merges what is left.
     "spark.sql.shuffle.partitions": "8",
+    # VACUUM lists a table's folder with this many tasks; 10,000, the default, makes each take half a minute.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # Nothing of a row may be shown on a web page, and a local run is over before anyone looks.
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

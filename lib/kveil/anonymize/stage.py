@@ -29,6 +29,8 @@ def run(ctx: Context) -> StageResult:
         identity = content(clean, clean.columns)
         this = release_id(ctx.policy, identity)
         note.text = f"{identity[0]:,} rows, release {this}"
+    if not identity[0]:
+        raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
     row = _recorded(ctx, this)
     if row is None:
         row = _published(ctx, this, clean, identity[0])

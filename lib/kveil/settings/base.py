@@ -10,6 +10,9 @@ IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 """A name that is safe as table name, path part and SQL identifier: lower case letters, digits, underscores."""
 
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+"""A source's column: letters, digits and underscores, so that it is a SQL identifier and a Delta column as it stands."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, from 0 to 1."""
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
+from kveil.settings.clean_checks import clean_problems
 from kveil.settings.models import Deploy, Evaluate, Report, Train
 from kveil.settings.sources import Consent, Source
 
@@ -30,6 +31,8 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from clean_problems(self.sources, self.clean)
+        yield from self._registry_problems()
 
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
@@ -92,6 +95,17 @@ class Policy(Section):
             source = self.sources.get(join.source)
             if source is not None and join.by not in source.columns:
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
+
+    def _registry_problems(self) -> Iterator[tuple[str, str]]:
+        name = self.consent.registry
+        if name is None or name not in self.sources:
+            return
+        columns = self.sources[name].columns
+        if self.person not in columns:
+            yield "consent.registry", f"source {name!r} must declare {self.person!r}, the privacy unit"
+        for column, type_ in (("purpose", "string"), ("decision", "string"), ("decided_at", "timestamp")):
+            if column not in columns or columns[column].type != type_:
+                yield "consent.registry", f"source {name!r} must declare {column!r} as {type_}"
 
     def _unknown_features(self) -> Iterator[tuple[str, str]]:
         release = self.anonymize

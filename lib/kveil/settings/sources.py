@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kveil.settings.base import Identifier, Section, Share
+from kveil.settings.base import ColumnName, Identifier, Section, Share
 
 _TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
 
@@ -39,7 +39,7 @@ class Source(Section):
     uri: str = Field(min_length=1)
     format: Literal["parquet", "csv", "ecb_rates"] = "parquet"
     options: dict[str, str] = Field(default_factory=dict)
-    columns: dict[str, ColumnContract] = Field(min_length=1)
+    columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
     quarantine_limit: Share = 0.01
 
 

@@ -57,7 +57,7 @@ class TableStore:
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """Rows made in Python, with the declared columns and types; a column not given is null."""
-        values = [tuple(row.get(name) for name in table.names) for row in rows]
+        values = [tuple(_fitting(row.get(column.name), column.type) for column in table.columns) for row in rows]
         return self.spark.createDataFrame(values, table.ddl)
 
     def append(self, ref: TableRef, df: DataFrame) -> None:
@@ -110,15 +110,21 @@ class TableStore:
 
     def destroy(self, ref: TableRef) -> int:
         """Removes a table's rows, files and, where the file system is at hand, its log; returns the data files left."""
-        left = 0
-        if self.exists(ref):
-            self.spark.sql(f"DELETE FROM {self.lake.identifier(ref)}")
-            self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
-            left = int(self.spark.sql(f"DESCRIBE DETAIL {self.lake.identifier(ref)}").first()["numFiles"])  # type: ignore[index]
-            if self.lake.catalog:
-                self.spark.sql(f"DROP TABLE IF EXISTS {self.lake.identifier(ref)}")
         if self.lake.is_local:
             folder = self.lake.folder(ref)
             shutil.rmtree(folder, ignore_errors=True)
-            left = sum(1 for path in folder.rglob("*") if path.is_file())
-        return left
+            return sum(1 for path in folder.rglob("*") if path.is_file())
+        if not self.exists(ref):
+            return 0
+        self.spark.sql(f"DELETE FROM {self.lake.identifier(ref)}")
+        self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
+        detail = self.spark.sql(f"DESCRIBE DETAIL {self.lake.identifier(ref)}").first()
+        assert detail is not None  # one row per table
+        if self.lake.catalog:
+            self.spark.sql(f"DROP TABLE {self.lake.identifier(ref)}")
+        return int(detail["numFiles"])
+
+
+def _fitting(value: Any, kind: str) -> Any:
+    """Whole numbers in double columns become floats, which createDataFrame does not do by itself."""
+    return float(value) if kind == "double" and isinstance(value, int) else value

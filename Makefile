@@ -1,0 +1,52 @@
+# Everything runs in .venv, made here; nothing outside this folder changes but the Java runtime, if none is found.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+LAKE ?= ./lake
+POLICY ?= conf/journey.yml
+STAGES := collect clean anonymize train evaluate deploy report
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs zip clean-all $(STAGES)
+
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  make STAGE      runs one stage on POLICY: $(STAGES)"
+
+setup: $(STAMP) ## makes .venv with everything, finds or installs Java, fetches Delta's jars once
+
+$(STAMP): setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "kveil: $(PYTHON) is older than 3.10; install Python 3.10 or newer and run make again"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "kveil: Python cannot make a virtual environment here; install python3-venv (or set PYTHON=) and run make again"; exit 1; }
+	@echo "installing kveil and its packages into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=23' 'setuptools>=68' wheel
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@sh scripts/java.sh
+	@$(BIN)/python -m kveil.jars
+	@touch $@
+
+demo: setup ## runs the seven stages on a year of real purchases and shows where the report is
+	@$(BIN)/kveil run conf/journey.yml --lake $(LAKE)
+
+$(STAGES): setup
+	@$(BIN)/kveil $@ $(POLICY) --lake $(LAKE)
+
+test: setup ## runs the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: setup ## formats the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: setup ## writes the generated pages under docs/
+	@$(BIN)/python -m kveil.tables.dictionary > docs/tables.md
+
+zip: setup ## builds dist/kveil.zip for spark-submit --py-files
+	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@cp dist/kveil-*.whl dist/kveil.zip && rm -rf build && echo dist/kveil.zip
+
+clean-all: ## removes the virtual environment, the lake and everything built
+	@rm -rf $(VENV) $(LAKE) dist build lib/*.egg-info

@@ -1,0 +1,159 @@
+"""Stage 2: makes one clean table of the raw ones, and logs every rule with its counts before and after."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.clean.derive import derived, with_buckets
+from kveil.clean.fate import Trail
+from kveil.clean.history import history_columns, person_days, with_days
+from kveil.clean.joins import FOUND, check_unique, joined
+from kveil.clean.log import CleaningLog
+from kveil.clean.money import daily_rates, has_no_rate, not_convertible, with_cents, with_rate
+from kveil.clean.rules import broken_range, corrected, in_words
+from kveil.clean.split import person_splits
+from kveil.context import Context, StageResult
+from kveil.errors import ContractError
+from kveil.session import SPARK_ERRORS
+from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW
+from kveil.tables.store import NO_STATISTICS
+
+
+def run(ctx: Context) -> StageResult:
+    """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
+    log, clean = CleaningLog(), ctx.policy.clean
+    raw, rows_in = _corrected(ctx, clean.base, log)
+    base = Trail(clean.base, raw.distinct())
+    others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
+
+    _remove_out_of_range(ctx, base)
+    _join_others(ctx, base, others)
+    _date_and_convert(ctx, base, others)
+    table = _with_people_and_derived(ctx, base.staying(), raw)
+
+    with ctx.step("rows that stay") as note, _computable():
+        counts = base.counts()
+        note.rows(counts.get(None, 0))
+    log.add(base.source, "exact duplicates: one of each stays", rows_in, sum(counts.values()))
+    log.add_removals(base, counts)
+    if not counts.get(None):
+        raise ContractError(
+            f"clean.table: {clean.table} would be empty, since no row of {clean.base} stays; compare clean.rules, "
+            "joins and money with the data, and see whether anybody consents"
+        )
+    _store_clean(ctx, table, counts[None])
+    _store_quarantine(ctx, [*others.values(), base])
+    ctx.store.replace_where(ctx.ref(CLEANING_LOG), ctx.rows(CLEANING_LOG, log.entries), policy=ctx.policy.name, build=ctx.build)
+    return StageResult(rows_in=rows_in, rows_out=counts[None])
+
+
+def _other_sources(ctx: Context) -> list[str]:
+    clean = ctx.policy.clean
+    rates = [clean.money.rates] if clean.money and clean.money.rates else []
+    return list(dict.fromkeys([*(join.source for join in clean.joins), *rates]))
+
+
+def _corrected(ctx: Context, name: str, log: CleaningLog) -> tuple[DataFrame, int]:
+    """A source's raw rows with their cells corrected, and how many they are."""
+    clean = ctx.policy.clean
+    with ctx.step(f"cells of {name}") as note:
+        fixed = corrected(ctx.read(RAW, name), clean.missing, clean.categories)
+        note.text = f"{fixed.made_null + fixed.made_alike:,} cells of {fixed.count:,} rows"
+    if clean.missing:
+        log.add(name, "missing: listed tokens become null", fixed.count, fixed.count, fixed.made_null)
+    if fixed.categories:
+        rule = f"categories: trimmed, single blanks, lower case: {', '.join(fixed.categories)}"
+        log.add(name, rule, fixed.count, fixed.count, fixed.made_alike)
+    return fixed.rows, fixed.count
+
+
+def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
+    """A joined source or the rates, corrected, with its own rules applied and logged."""
+    joins = [join for join in ctx.policy.clean.joins if join.source == name]
+    trail = Trail(name, _corrected(ctx, name, log)[0] if joins else ctx.read(RAW, name))
+    _remove_out_of_range(ctx, trail)
+    if trail.removals:
+        log.add_removals(trail, trail.counts())
+    for join in joins:
+        check_unique(trail.staying(), join)
+    return trail
+
+
+def _remove_out_of_range(ctx: Context, trail: Trail) -> None:
+    for rule in ctx.policy.clean.rules:
+        if rule.source == trail.source:
+            trail.remove(in_words(rule), broken_range(trail.rows, rule))
+
+
+def _join_others(ctx: Context, base: Trail, others: dict[str, Trail]) -> None:
+    for join in ctx.policy.clean.joins:
+        base.rows = joined(base.rows, others[join.source].staying(), join)
+        left_out = ~F.col(FOUND) if join.how == "inner" else F.lit(False)
+        base.remove(f"join: {join.how}, with {join.source} by {join.by}", left_out, set_aside=False)
+        base.rows = base.rows.drop(FOUND)
+
+
+def _date_and_convert(ctx: Context, base: Trail, others: dict[str, Trail]) -> None:
+    """Adds date and month, then cents; a row without person or time has no day to live on and is set aside."""
+    clean, person = ctx.policy.clean, ctx.policy.person
+    base.remove(f"{person}: required but null", F.col(person).isNull())
+    base.remove(f"{clean.time}: required but null", F.col(clean.time).isNull())
+    base.rows = with_days(base.rows, clean.time)
+    if clean.money is None:
+        return
+    rates = daily_rates(others[clean.money.rates].staying(), clean.money) if clean.money.rates else None
+    base.rows = with_rate(base.rows, rates)
+    amounts = ", ".join(clean.money.columns)
+    base.remove(f"money: {clean.money.currency} has no rate on or before the day", has_no_rate())
+    base.remove(f"money: {amounts}: no finite amount, or too large", not_convertible(clean.money.columns))
+    base.rows = with_cents(base.rows, clean.money.columns)
+
+
+def _with_people_and_derived(ctx: Context, rows: DataFrame, raw: DataFrame) -> DataFrame:
+    """The clean table: history, split and derived columns added, in the order in which they are declared."""
+    clean, person = ctx.policy.clean, ctx.policy.person
+    splits = person_splits(ctx.store, raw.where(F.col(person).isNotNull()), person, clean.split)
+    days = person_days(rows, person, clean.history).join(splits, person)
+    full = rows.join(days, [person, "date"]).select(*rows.columns, *history_columns(clean.history), "split")
+    return derived(with_buckets(full, clean.buckets), clean.derive)
+
+
+def _store_clean(ctx: Context, table: DataFrame, expected: int) -> None:
+    ref = ctx.ref(CLEAN)
+    with ctx.step("clean table") as note, _computable():
+        ctx.store.replace(ref, table, properties=NO_STATISTICS)
+        written = ctx.store.read(ref).count()
+        note.rows(written)
+    if written != expected:
+        raise ContractError(
+            f"clean.{ctx.policy.clean.table}: {expected:,} rows stay but {written:,} were written; an expression of clean.derive "
+            "makes several rows of one, use one that gives a single value"
+        )
+    ctx.store.forget_history(ref)
+
+
+def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:
+    with ctx.step("quarantine"):
+        ref, name = ctx.ref(QUARANTINE), ctx.policy.name
+        marks = (F.lit(name).alias("policy"), F.lit("clean").alias("stage"))
+        asides = [trail.aside().select(*marks, "source", "reason", "row") for trail in trails if trail.sets_aside]
+        rows = reduce(DataFrame.unionByName, asides, ctx.store.rows(QUARANTINE, []))
+        ctx.store.replace_where(ref, rows, policy=name, stage="clean")
+        ctx.store.forget_history(ref)
+
+
+@contextmanager
+def _computable() -> Iterator[None]:
+    """Turns a failure inside Spark while rows are computed into one sentence: Spark's condition, never a value."""
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        condition = re.search(r"\[([A-Z_]+)[A-Z_.]*\]", str(error))
+        raise ContractError(
+            f"clean: a row cannot be computed ({condition[1] if condition else 'failed in Spark'}); write clean.derive with "
+            "functions that allow any value, like try_divide and try_cast, or set such rows aside by clean.rules"
+        ) from None

@@ -1,0 +1,110 @@
+"""From a source's uri to its files: found, measured and hashed, so that provenance names what was really read."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from kveil.errors import ContractError
+from kveil.session import SPARK_ERRORS
+from kveil.settings.sources import Source
+
+_PACKAGE = re.compile(r"^package://(\w+)/(.+)$")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as it was found: its path, its size in bytes and the SHA-256 of its content."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+    @property
+    def partition(self) -> tuple[str, ...]:
+        """The `column=value` folders that the file lies in, outermost first: columns that are not in the file itself."""
+        inner = takewhile(lambda part: "=" in part, reversed(PurePosixPath(self.path).parent.parts))
+        return tuple(reversed(list(inner)))
+
+
+def locate(spark: SparkSession, name: str, source: Source) -> tuple[SourceFile, ...]:
+    """The files behind a source's uri, each content once, by path; raises ContractError when there is nothing to read.
+
+    The uri is `package://PACKAGE/inner/path` (a file of an installed Python package, which is not imported), a local
+    file or folder, or any path that Spark can list (`scheme://...`).
+    """
+    if "://" in source.uri and not source.uri.startswith("package://"):
+        return _once_each(_remote_files(spark, name, source.uri))
+    path = _packaged(name, source.uri) if source.uri.startswith("package://") else Path(source.uri).absolute()
+    return _once_each(_local_files(name, source.uri, path))
+
+
+def spark_path(path: str) -> str:
+    """The path as Spark's readers take it: with its scheme, and with glob characters meant literally."""
+    return re.sub(r"([\\\[\]{}*?])", r"\\\1", path if re.match(r"^\w[\w+.-]+:", path) else f"file://{path}")
+
+
+def _packaged(name: str, uri: str) -> Path:
+    matched = _PACKAGE.match(uri)
+    if matched is None or ".." in Path(matched[2]).parts:
+        raise ContractError(f"sources.{name}.uri: found {uri}; allowed: package://PACKAGE/path/inside/the/package")
+    spec = find_spec(matched[1])
+    if spec is None or spec.submodule_search_locations is None:
+        raise ContractError(f"sources.{name}.uri: the Python package {matched[1]!r} is not installed; install it")
+    places = [Path(place) / matched[2] for place in spec.submodule_search_locations]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _local_files(name: str, uri: str, path: Path) -> list[SourceFile]:
+    if not path.exists():
+        raise ContractError(f"sources.{name}.uri: {uri} is not there; give the path of a file or folder")
+    if (path / "_delta_log").exists():
+        raise ContractError(f"sources.{name}.uri: {uri} is a Delta table, whose files may hold deleted rows; give exported files")
+    found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and _is_data(file, path))
+    if not found:
+        raise ContractError(f"sources.{name}.uri: the folder {uri} holds no data file; put the source's files there")
+    try:
+        return [_hashed(file) for file in found]
+    except OSError as error:
+        raise ContractError(f"sources.{name}.uri: {uri} cannot be read ({error.strerror}); give a readable file") from None
+
+
+def _is_data(file: Path, folder: Path) -> bool:
+    # Spark skips names that begin like this too: markers, checksums, logs.
+    return not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
+
+
+def _hashed(path: Path) -> SourceFile:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return SourceFile(str(path), size, digest.hexdigest())
+
+
+def _remote_files(spark: SparkSession, name: str, uri: str) -> list[SourceFile]:
+    try:
+        listed = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(uri)
+        # One row per file: the driver holds paths and hashes, never content.
+        rows = listed.select("path", "length", F.sha2("content", 256).alias("sha256")).collect()
+    except SPARK_ERRORS:
+        raise ContractError(f"sources.{name}.uri: Spark cannot list or read {uri}; give a path that it may read") from None
+    if not rows:
+        raise ContractError(f"sources.{name}.uri: {uri} holds no data file; put the source's files there")
+    return [SourceFile(row["path"], row["length"], row["sha256"]) for row in rows]
+
+
+def _once_each(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:
+    """Files of the same content once, in the order of their paths; other `column=value` folders make other rows."""
+    kept: dict[tuple[str, ...], SourceFile] = {}
+    for file in sorted(files, key=lambda file: file.path):
+        kept.setdefault((file.sha256, *file.partition), file)
+    return tuple(kept.values())

@@ -1,0 +1,175 @@
+"""Stage 1: brings the sources' rows into the raw zone, of people who consented and as the contract declares them."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.collect import consent
+from kveil.collect.contract import REASON, ROW, check_columns, ignored_columns, judged
+from kveil.collect.locations import SourceFile, locate
+from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
+from kveil.collect.readers import read, unreadable
+from kveil.context import Context, StageResult
+from kveil.session import SPARK_ERRORS
+from kveil.settings.sources import ColumnContract, Source
+from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
+from kveil.tables.store import NO_STATISTICS
+
+
+@dataclass(frozen=True)
+class _Incoming:
+    """A source that fits its contract's columns; its rows are judged when something asks for them."""
+
+    name: str
+    source: Source
+    files: tuple[SourceFile, ...]
+    rows: DataFrame
+    ignored: list[str]
+
+
+def inputs(ctx: Context) -> str:
+    """A hash of all that decides the result outside tables: every source's files with size and SHA-256.
+
+    Raises the ContractError that `run` would raise when files are missing.
+    """
+    found = {
+        name: [[file.path, file.bytes, file.sha256] for file in locate(ctx.spark, name, source)]
+        for name, source in ctx.policy.sources.items()
+    }
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def run(ctx: Context) -> StageResult:
+    """Writes raw tables, consent, quarantine and provenance; nothing of it before every source passed its contract."""
+    fixed = ctx.policy.consent.as_of
+    as_of = consent.in_utc(fixed or ctx.now)
+    incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
+    decisions = _decisions(ctx, incoming)
+    latest = consent.latest(decisions, as_of)
+    fates = {name: _fate(ctx, one, latest) for name, one in incoming.items()}
+
+    stored = _store_consent(ctx, latest)
+    written = {name: _store_raw(ctx, one, stored) for name, one in incoming.items()}
+    _store_quarantine(ctx, [one for name, one in incoming.items() if fates[name].quarantined], stored)
+    for name, rows in written.items():
+        check_sum(name, fates[name], rows)
+    _store_provenance(ctx, incoming, fates, written)
+    return StageResult(
+        rows_in=sum(fate.read for fate in fates.values()),
+        rows_out=sum(written.values()),
+        valid_until=None if fixed else _next_change(ctx, incoming, decisions, as_of),
+    )
+
+
+def _incoming(ctx: Context, name: str) -> _Incoming:
+    with ctx.step(f"contract of {name}") as note:
+        source = _source(ctx, name)
+        files = locate(ctx.spark, name, source)
+        found = read(ctx.spark, name, source, files)
+        check_columns(name, source, found.schema, found.texts)
+        note.text = f"{len(source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
+        return _Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
+
+
+def _source(ctx: Context, name: str) -> Source:
+    """The source; a consent registry's contract is completed, because a decision that cannot be read is not to be missed."""
+    source = ctx.policy.sources[name]
+    if name != ctx.policy.consent.registry:
+        return source
+    asked: dict[str, ColumnContract] = {}
+    for column, contract in source.columns.items():
+        allowed = list(consent.DECISIONS) if column == "decision" else contract.allowed
+        needed = contract.required or column in (ctx.policy.person, "purpose", "decision", "decided_at")
+        asked[column] = contract.model_copy(update={"required": needed, "allowed": allowed})
+    return source.model_copy(update={"columns": asked})
+
+
+def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
+    policy = ctx.policy
+    if policy.consent.simulated is None:
+        return consent.registered(incoming[str(policy.consent.registry)].rows, policy.person, policy.purpose)
+    person = F.col(policy.person).cast("string").alias("person")
+    persons = incoming[policy.clean.base].rows.select(person).where(F.col("person").isNotNull()).distinct()
+    return consent.simulated(persons, policy.consent.simulated)
+
+
+def _fate(ctx: Context, one: _Incoming, latest: DataFrame) -> Fate:
+    with ctx.step(f"rows of {one.name}") as note, _readable(one):
+        rows = consent.with_consent(one.rows, ctx.policy.person, latest)
+        fate = counted(rows, ctx.policy.person, list(one.source.columns))
+        note.text = f"{fate.read:,} read, {fate.quarantined:,} set aside, {fate.not_consented:,} without consent"
+    check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry)
+    return fate
+
+
+def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
+    with ctx.step("decisions") as note:
+        ref = ctx.ref(CONSENT)
+        made_up = F.lit(ctx.policy.consent.simulated is not None).alias("simulated")
+        ctx.store.replace(ref, latest.select("person", "decision", "decided_at", made_up), properties=NO_STATISTICS)
+        ctx.store.forget_history(ref)
+        stored = ctx.store.read(ref)
+        note.rows(stored.count(), "people")
+        return stored
+
+
+def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
+    with ctx.step(f"raw {one.name}") as note, _readable(one):
+        ref = RAW.of(ctx.policy, one.name)
+        rows = consent.with_consent(one.rows, ctx.policy.person, decisions).where(kept())
+        ctx.store.replace(ref, rows.select(*one.source.columns), properties=NO_STATISTICS)
+        ctx.store.forget_history(ref)
+        written = ctx.store.read(ref).count()
+        note.rows(written)
+        return written
+
+
+def _store_quarantine(ctx: Context, broken: list[_Incoming], decisions: DataFrame) -> None:
+    with ctx.step("quarantine"):
+        ref = ctx.ref(QUARANTINE)
+        parts = [ctx.store.rows(QUARANTINE, []), *(_set_aside(ctx, one, decisions) for one in broken)]
+        ctx.store.replace_where(ref, reduce(DataFrame.unionByName, parts), policy=ctx.policy.name, stage="collect")
+        ctx.store.forget_history(ref)
+
+
+def _set_aside(ctx: Context, one: _Incoming, decisions: DataFrame) -> DataFrame:
+    rows = consent.with_consent(one.rows, ctx.policy.person, decisions)
+    return rows.where(quarantined(rows, ctx.policy.person)).select(
+        F.lit(ctx.policy.name).alias("policy"),
+        F.lit("collect").alias("stage"),
+        F.lit(one.name).alias("source"),
+        F.col(REASON).alias("reason"),
+        F.col(ROW).alias("row"),
+    )
+
+
+def _store_provenance(ctx: Context, incoming: dict[str, _Incoming], fates: dict[str, Fate], written: dict[str, int]) -> None:
+    made_up = ctx.policy.consent.simulated is not None
+    rows = [
+        {"source": name, "uri": one.source.uri, "ignored_columns": ", ".join(one.ignored), "simulated_consent": made_up, **row}
+        for name, one in incoming.items()
+        for row in provenance_rows(one.files, fates[name], written[name])
+    ]
+    ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
+
+
+def _next_change(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> datetime | None:
+    keeper = incoming[ctx.policy.consent.registry or ctx.policy.clean.base]
+    with ctx.step("next decision"), _readable(keeper):
+        return consent.next_change(decisions, as_of)
+
+
+@contextmanager
+def _readable(one: _Incoming) -> Iterator[None]:
+    """Turns a failure inside Spark while a source's files are read into one sentence."""
+    try:
+        yield
+    except SPARK_ERRORS:
+        raise unreadable(one.name, one.source) from None

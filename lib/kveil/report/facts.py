@@ -1,0 +1,249 @@
+"""Gathers what the report says: from the policy and the control tables, nothing else and nothing personal."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.context import Context
+from kveil.session import code_version
+from kveil.settings import Policy, fingerprint
+from kveil.tables import schema
+from kveil.tables.lake import Lake
+from kveil.tables.schema import Table, TableRef
+
+Fact = dict[str, Any]
+"""A row or a group of plain values: text, whole and real numbers, true and false, lists and maps of these."""
+
+STAGES = ("collect", "clean", "anonymize", "train", "evaluate", "deploy", "report")
+
+
+def facts(ctx: Context) -> Fact:
+    """Everything the report says, as values that JSON holds; exact decimals and times (UTC) are text.
+
+    A table that was never written gives an empty list and a release that was not published gives None,
+    so a report can be made after any stage.
+    """
+    policy = ctx.policy
+    release_id = _latest_release(ctx)
+    provenance = _latest_build(ctx, schema.PROVENANCE)
+    return {
+        "format": 1,
+        "title": policy.report.title,
+        "contact": policy.report.contact,
+        "policy": policy.name,
+        "policy_hash": fingerprint(policy),
+        "purpose": policy.purpose,
+        "run_id": ctx.run_id,
+        "build": ctx.build,
+        "written_at": _utc(ctx.now),
+        "code_version": code_version(),
+        "path": f"reports/{ctx.run_id}/index.html",
+        "tables": {
+            table.pattern: _address(ctx.store.lake, ctx.ref(table)) for table in (schema.BUDGET_LEDGER, schema.PRIVACY_METRICS)
+        },
+        "asked": _asked(policy),
+        "consent": _consent(policy, provenance),
+        "stages": _stages(ctx),
+        "sources": _sources(policy, provenance),
+        "cleaning": sorted(_latest_build(ctx, schema.CLEANING_LOG), key=lambda rule: rule["step"]),
+        "release_id": release_id,
+        "release": _release(ctx, release_id),
+        "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
+        "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
+        "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
+        "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
+        "ledger": sorted(_collected(_known(ctx, schema.BUDGET_LEDGER)), key=lambda entry: entry["entry"]),
+    }
+
+
+def _known(ctx: Context, table: Table) -> DataFrame | None:
+    """The policy's rows of a control table; None when it was never written."""
+    if not ctx.store.exists(ctx.ref(table)):
+        return None
+    return ctx.read(table).where(F.col("policy") == ctx.policy.name)
+
+
+def _collected(df: DataFrame | None) -> list[Fact]:
+    """The rows of a small control table as plain values, in an order of their own values; times are said in UTC."""
+    if df is None:
+        return []
+    # Spark hands times to Python in the machine's zone; as text they keep the session's, which is UTC.
+    columns = [_time_as_text(name) if kind == "timestamp" else F.col(name) for name, kind in df.drop("policy").dtypes]
+    rows = [{name: _plain(value) for name, value in row.asDict().items()} for row in df.select(*columns).collect()]
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def _time_as_text(name: str) -> Any:
+    return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss'Z'").alias(name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def decimal_text(value: Decimal) -> str:
+    """A decimal without trailing zeros or exponent: 2.000000000 is 2."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _utc(now: datetime) -> str:
+    aware = now if now.tzinfo else now.replace(tzinfo=timezone.utc)
+    return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _latest_release(ctx: Context) -> str | None:
+    """The release that was last measured or published; a refused one has metrics and no publication."""
+    tables = [_known(ctx, table) for table in (schema.RELEASES, schema.PRIVACY_METRICS)]
+    seen = [table.select("release_id", "written_at") for table in tables if table is not None]
+    if not seen:
+        return None
+    both = seen[0] if len(seen) == 1 else seen[0].unionByName(seen[1])
+    row = both.agg(F.max_by("release_id", "written_at").alias("release_id")).first()
+    return row["release_id"] if row else None
+
+
+def _of_release(ctx: Context, table: Table, release_id: str | None) -> list[Fact]:
+    rows = _known(ctx, table)
+    return _collected(rows.where(F.col("release_id") == release_id) if rows is not None and release_id else None)
+
+
+def _latest_build(ctx: Context, table: Table, release_id: str | None = "", without: tuple[str, ...] = ()) -> list[Fact]:
+    """Rows of the build written last: of the policy, or of a release where one is named; none when it is None."""
+    rows = _known(ctx, table)
+    if rows is None or release_id is None:
+        return []
+    if release_id:
+        rows = rows.where(F.col("release_id") == release_id)
+    last = rows.agg(F.max_by("build", "written_at").alias("build"))
+    return _collected(rows.drop(*without).join(F.broadcast(last), "build", "left_semi"))
+
+
+def _release(ctx: Context, release_id: str | None) -> Fact | None:
+    rows = sorted(_of_release(ctx, schema.RELEASES, release_id), key=lambda row: row["written_at"])
+    return {**rows[-1], "address": _address(ctx.store.lake, ctx.ref(schema.RELEASE))} if rows else None
+
+
+def _address(lake: Lake, ref: TableRef) -> str:
+    """The table in SQL; paths start at the lake's own folder, because where that lies is nobody's business."""
+    shown = Lake(Path(lake.root).name) if lake.is_local else lake
+    return shown.identifier(ref)
+
+
+def _stages(ctx: Context) -> list[Fact]:
+    """One fact per stage, in order: how it ended last, with the figures of the run that last did its work."""
+    log = _known(ctx, schema.RUN_LOG)
+    last = _last_per_stage(log)
+    worked = _last_per_stage(log.where(F.col("outcome") != "up to date") if log is not None else None)
+    nothing: Fact = dict.fromkeys(name for name in schema.RUN_LOG.names if name != "policy")
+    stages = []
+    for stage in STAGES:
+        fact = {**nothing, **worked.get(stage, {}), "stage": stage}
+        fact["outcome"] = last[stage]["outcome"] if stage in last else "not run"
+        stages.append(fact)
+    # The report's own row is written when it is done, so what the log holds is the report before this one.
+    stages[-1] = {**nothing, "stage": "report", "outcome": "this report", "run_id": ctx.run_id, "build": ctx.build}
+    return stages
+
+
+def _last_per_stage(log: DataFrame | None) -> dict[str, Fact]:
+    if log is None:
+        return {}
+    last = log.groupBy("stage").agg(F.max_by(F.struct(*log.columns), "written_at").alias("last")).select("last.*")
+    return {row["stage"]: row for row in _collected(last)}
+
+
+def _asked(policy: Policy) -> Fact:
+    release = policy.anonymize
+    columns = list(_columns(policy))
+    withheld = policy.clean_columns() - {column["column"] for column in columns}
+    return {
+        "release": release.release,
+        "person": policy.person,
+        "k": release.k,
+        "columns": columns,
+        "withheld": sorted(withheld),
+        "suppression_limit": release.suppression_limit,
+        "budget": decimal_text(release.budget.epsilon) if release.budget else None,
+        "retained_until": _iso(release.retained_until),
+        "label": policy.train.label,
+        "features": policy.train.features,
+        "threshold": policy.evaluate.threshold,
+        "gate": policy.deploy.gate.model_dump(),
+        "model": policy.deploy.model,
+    }
+
+
+def _columns(policy: Policy) -> Iterator[Fact]:
+    """Each released column with its role, kind and parameters."""
+    release = policy.anonymize
+    for name in release.partition_by:
+        yield _column(name, "partition", "", {})
+    for name, qi in release.quasi_identifiers.items():
+        parameters: Fact = {"step": qi.step} if qi.kind == "number" else {"order": qi.order} if qi.kind == "ordered" else {}
+        yield _column(name, "quasi-identifier", qi.kind, parameters)
+    for name, sensitive in release.sensitive.items():
+        yield _column(name, "sensitive", "", {"distinct": sensitive.distinct})
+    for name, noise in release.noise.items():
+        bounds = {"lower": noise.lower, "upper": noise.upper, "epsilon": decimal_text(noise.epsilon)}
+        yield _column(name, "noise", noise.mechanism, bounds)
+    for name, reason in release.insensitive.items():
+        yield _column(name, "insensitive", "", {"reason": reason})
+
+
+def _column(name: str, role: str, kind: str, parameters: Fact) -> Fact:
+    return {"column": name, "role": role, "kind": kind, "parameters": parameters}
+
+
+def _consent(policy: Policy, provenance: list[Fact]) -> Fact:
+    made_up = policy.consent.simulated
+    return {
+        "simulated": made_up is not None or any(row["simulated_consent"] for row in provenance),
+        "registry": policy.consent.registry,
+        "as_of": _iso(policy.consent.as_of),
+        "shares": made_up.model_dump(include={"grant", "refuse", "withdraw"}) if made_up else None,
+    }
+
+
+def _iso(value: date | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def _sources(policy: Policy, provenance: list[Fact]) -> list[Fact]:
+    """One fact per source, in the policy's order, with its files; the table repeats a source's counts on each file."""
+    counts = ("rows_in", "rows_quarantined", "rows_not_consented", "rows_out", "ignored_columns")
+    sources = []
+    for name in policy.sources:
+        rows = [row for row in provenance if row["source"] == name]
+        if rows:
+            files = [{"name": PurePosixPath(row["path"]).name, "bytes": row["bytes"], "sha256": row["sha256"]} for row in rows]
+            head = {"source": name, "uri": _without_secrets(rows[0]["uri"]), "balanced": _balanced(rows[0])}
+            sources.append({**head, **{count: rows[0][count] for count in counts}, "files": files})
+    return sources
+
+
+def _balanced(row: Fact) -> bool | None:
+    """Whether every row read is in the raw zone, set aside or not consented; None where a count is missing."""
+    parts = [row["rows_out"], row["rows_quarantined"], row["rows_not_consented"]]
+    if row["rows_in"] is None or None in parts:
+        return None
+    return bool(row["rows_in"] == sum(parts))
+
+
+def _without_secrets(uri: str) -> str:
+    """The address without password and query, where storage tokens are put."""
+    parts = urlsplit(uri)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, user.split(":")[0] + at + host, parts.path, "", ""))

@@ -1,0 +1,60 @@
+"""Stage 7: writes the report of a run and the row that says so."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from kveil.context import Context, StageResult
+from kveil.report.facts import facts
+from kveil.report.render import document, html, markdown, summary
+from kveil.tables.schema import REPORTS
+
+
+def run(ctx: Context) -> StageResult:
+    """Writes reports/RUN_ID/{index.html, report.md, facts.json}, points `latest` at it and records it in REPORTS.
+
+    Reads control tables only. A report is whole or not there: a reader never meets half of one.
+    """
+    with ctx.step("facts") as note:
+        found = facts(ctx)
+        note.rows(len(found["privacy"]) + len(found["utility"]), "measures")
+    with ctx.step("documents") as note:
+        documents = {"index.html": html(found), "report.md": markdown(found), "facts.json": document(found)}
+        publish(ctx.files / "reports", ctx.run_id, documents)
+        note.rows(len(documents), "files")
+    digest = hashlib.sha256(documents["index.html"].encode()).hexdigest()
+    row = {"release_id": found["release_id"], "path": found["path"], "sha256": digest}
+    ctx.store.replace_where(ctx.ref(REPORTS), ctx.rows(REPORTS, [row]), policy=ctx.policy.name, build=ctx.build)
+    for line in summary(found):
+        ctx.progress.line(line)
+    return StageResult(rows_out=1)
+
+
+def publish(reports: Path, run_id: str, documents: dict[str, str]) -> None:
+    """Puts the documents into reports/run_id, readable for everyone, and makes reports/latest the same."""
+    reports.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=reports))
+    for name, text in documents.items():
+        (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        (fresh / name).chmod(0o644)
+    fresh.chmod(0o755)
+    _put(fresh, reports / run_id)
+    link = Path(tempfile.mkdtemp(prefix=".latest-", dir=reports)) / "latest"
+    try:
+        link.symlink_to(Path(run_id), target_is_directory=True)
+    except OSError:  # a file system without symlinks, such as a mounted volume
+        shutil.copytree(reports / run_id, link)
+    _put(link, reports / "latest")
+    link.parent.rmdir()
+
+
+def _put(fresh: Path, target: Path) -> None:
+    """Renames `fresh` to `target`; a folder that is there, which a rename cannot replace, is moved aside and removed."""
+    if target.is_dir() and not target.is_symlink():
+        with tempfile.TemporaryDirectory(prefix=".old-", dir=target.parent) as aside:
+            os.replace(target, Path(aside) / "old")
+            os.replace(fresh, target)
+        return
+    os.replace(fresh, target)

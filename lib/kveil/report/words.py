@@ -1,0 +1,156 @@
+"""What measures are called in a report, how their values are written and in which group they stand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+MISSING = "not measured"
+
+
+def number(value: Any) -> str:
+    """A number for reading: whole numbers with thousands, others with four significant digits, nothing as 'not measured'."""
+    if value is None:
+        return MISSING
+    if isinstance(value, str):
+        return value
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; a share that is not nothing is never shown as nothing."""
+    if value is None:
+        return MISSING
+    if 0 < value < 0.00005:
+        return "< 0.01%"
+    return f"{value * 100:.3g}%" if value < 0.1 else f"{value * 100:.4g}%"
+
+
+def ratio(value: float | None) -> str:
+    """A value between 0 and 1 with three decimals."""
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration."""
+    return "" if value is None else f"{value:,.1f}"
+
+
+def names(values: list[str]) -> str:
+    """Names in a row, or a word that there are none."""
+    return ", ".join(values) if values else "none"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A measure's group, its name for people, how its value is written and on which side of it a threshold lies."""
+
+    group: str
+    label: str
+    form: Callable[[Any], str] = number
+    sign: str = ""
+
+
+REIDENTIFICATION = "Re-identification"
+DISCLOSURE = "Disclosure of sensitive values"
+LOSS = "Information loss"
+SUPPRESSION = "Suppression"
+NOISE = "Noise"
+RECHECK = "Second measurement"
+OTHER = "Other measures"
+GROUPS = (REIDENTIFICATION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, RECHECK, OTHER)
+
+METRICS: dict[str, Words] = {
+    "class_people_min": Words(REIDENTIFICATION, "People in the smallest class", number, "≥"),
+    "class_people_mean": Words(REIDENTIFICATION, "People in a class, mean"),
+    "classes": Words(REIDENTIFICATION, "Equivalence classes"),
+    "prosecutor_risk_max": Words(REIDENTIFICATION, "Prosecutor risk, maximum", number, "≤"),
+    "prosecutor_risk_mean": Words(REIDENTIFICATION, "Prosecutor risk, mean", number, "≤"),
+    "journalist_risk_max": Words(REIDENTIFICATION, "Journalist risk, maximum", number, "≤"),
+    "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
+    "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
+    "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),
+    "classes_rows_mean": Words(REIDENTIFICATION, "Rows in a class, mean"),
+    "classes_rows_max": Words(REIDENTIFICATION, "Rows in the largest class"),
+    "distinct_min": Words(DISCLOSURE, "Distinct values in a class, minimum", number, "≥"),
+    "ncp_mean": Words(LOSS, "Generalization of all columns (NCP), mean", ratio, "≤"),
+    "ncp": Words(LOSS, "Generalization (NCP)", ratio, "≤"),
+    "discernibility": Words(LOSS, "Discernibility", number, "≤"),
+    "c_avg": Words(LOSS, "Class size relative to k (C_AVG)", number, "≤"),
+    "suppressed_share": Words(SUPPRESSION, "Rows suppressed", percent, "≤"),
+    "suppressed_rows": Words(SUPPRESSION, "Rows suppressed, count", number, "≤"),
+    "noise_epsilon": Words(NOISE, "Epsilon per value", number, "≤"),
+    "noise_scale": Words(NOISE, "Scale b of the noise, in the column's unit"),
+    "noise_clamped_share": Words(NOISE, "Values moved to a bound before noise", percent, "≤"),
+    "rows_per_person_max": Words(NOISE, "Rows m of one person, maximum"),
+    "rows_per_person_p99": Words(NOISE, "Rows m of one person, 99th percentile"),
+    "rows_per_person_median": Words(NOISE, "Rows m of one person, median"),
+    "epsilon_per_person_max": Words(NOISE, "Epsilon for a person with the most rows, m·ε", number, "≤"),
+    "epsilon_per_person_p99": Words(NOISE, "Epsilon for a person at the 99th percentile, m·ε", number, "≤"),
+    "epsilon_per_person_median": Words(NOISE, "Epsilon for a person with the median of rows, m·ε", number, "≤"),
+    "recheck_classes": Words(RECHECK, "Equivalence classes"),
+    "recheck_people_min": Words(RECHECK, "People in the smallest class", number, "≥"),
+    "recheck_rows_mismatch": Words(RECHECK, "Rows that disagree with the release", number, "≤"),
+}
+
+MEASURED_ON = {
+    "staging": "before publication, where people are known",
+    "release": "published rows",
+    "clean": "clean rows through the frozen generalizer",
+}
+
+SCORES = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "auc_roc": "AUC-ROC",
+    "auc_pr": "AUC-PR",
+}
+
+GATE = {
+    "min_auc": "AUC-ROC of the model",
+    "max_auc_loss": "AUC-ROC lost against the baseline",
+    "max_prosecutor_risk": "Prosecutor risk of the release",
+}
+
+ALGORITHMS = {"logistic_regression": "Logistic regression", "gradient_boosted_trees": "Gradient-boosted trees"}
+
+VIEWS = {
+    "clean": "clean rows",
+    "generalized": "clean rows, generalized as the release is",
+    "released": "released rows",
+}
+
+
+def said(dictionary: dict[str, str], name: str) -> str:
+    """A name in words; a name without words stands for itself."""
+    return dictionary.get(name, name.replace("_", " "))
+
+
+def words_of(metric: str) -> Words:
+    """A measure's words; a measure that this version does not know is listed under its own name."""
+    return METRICS.get(metric, Words(OTHER, metric.replace("_", " ")))
+
+
+def parameters(column: dict[str, Any]) -> str:
+    """A released column's parameters in words."""
+    given = column["parameters"]
+    match column["role"]:
+        case "partition":
+            return "released as it is; the guarantee holds inside each of its values"
+        case "sensitive":
+            return f"each class holds at least {given['distinct']} distinct values"
+        case "noise":
+            clamped = f"clamped to {given['lower']:,} … {given['upper']:,}, then discrete Laplace noise"
+            return f"{clamped}; ε = {given['epsilon']} per value"
+        case "insensitive":
+            return f"released as it is; reason given: {given['reason']}"
+    if given.get("order"):
+        return f"ranges over {names(given['order'])}"
+    return {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}.get(
+        column["kind"], "sets of values"
+    )

@@ -1,0 +1,266 @@
+"""Facts come from the right rows of the control tables, and the stage writes the same report twice as once."""
+
+import hashlib
+import io
+import json
+import os
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from kveil.context import Context
+from kveil.log import Progress
+from kveil.report import render
+from kveil.report.facts import facts
+from kveil.report.stage import run
+from kveil.settings import Policy
+from kveil.tables import schema
+from kveil.tables.lake import Lake
+from kveil.tables.store import TableStore
+
+NOW = datetime(2025, 3, 14, 9, 25, 31, tzinfo=timezone.utc)
+GOLDEN = Path(__file__).parents[1] / "golden" / "report_facts.json"
+
+
+@pytest.fixture(scope="session")
+def spark():
+    os.environ["KVEIL_MASTER"] = "local[2]"
+    from kveil.session import session
+
+    return session("kveil-tests")
+
+
+def policy(**changes):
+    return Policy.model_validate(
+        {
+            "name": "bank",
+            "purpose": "scoring",
+            "person": "person_id",
+            "sources": {
+                "payments": {
+                    "uri": "s3://user:secret@bucket/payments.parquet?sig=token",
+                    "columns": {
+                        "person_id": "bigint",
+                        "at": "timestamp",
+                        "city": "string",
+                        "amount": "bigint",
+                        "late": "boolean",
+                    },
+                }
+            },
+            "consent": {"simulated": {"grant": 0.9, "refuse": 0.1, "withdraw": 0, "first": "2024-01-01", "last": "2024-12-31"}},
+            "clean": {"table": "payments", "base": "payments", "time": "at"},
+            "anonymize": {
+                "release": "payments",
+                "k": 5,
+                "partition_by": ["split"],
+                "quasi_identifiers": {"city": {"kind": "category"}},
+                "noise": {"amount": {"lower": 0, "upper": 100, "epsilon": "0.5"}},
+                "insensitive": {"late": "the label"},
+                "budget": {"epsilon": "1.5"},
+            },
+            "train": {"label": "late", "features": ["city"], "logistic_regression": {}},
+            "deploy": {"model": "late_payment"},
+            **changes,
+        }
+    )
+
+
+def context(spark, folder):
+    store = TableStore(spark, Lake.at(str(folder / "mylake")))
+    return Context(policy(), store, "run-3", NOW, Progress(io.StringIO()), build="b-report", stage="report")
+
+
+@pytest.fixture
+def ctx(spark, tmp_path):
+    return context(spark, tmp_path)
+
+
+def put(ctx, table, *rows, minutes=0, **common):
+    """Appends rows to a control table, as written `minutes` before the report."""
+    at = NOW - timedelta(minutes=minutes)
+    made = [
+        {"written_at": at, "policy": "bank", "build": "b", "run_id": "run-3", "release_id": "new", **common, **row}
+        for row in rows
+    ]
+    ctx.store.append(ctx.ref(table), ctx.store.rows(table, [{k: v for k, v in row.items() if k in table.names} for row in made]))
+
+
+@pytest.fixture(scope="module")
+def filled(spark, tmp_path_factory):
+    """Two runs of a policy, with another policy's rows in between; tests only read its control tables."""
+    ctx = context(spark, tmp_path_factory.mktemp("report"))
+    source = {
+        "source": "payments",
+        "uri": "s3://user:secret@bucket/payments.parquet?sig=token",
+        "path": "/home/ann/payments.parquet",
+        "bytes": 7,
+    }
+    counts = {"rows_in": 100, "rows_quarantined": 3, "rows_not_consented": 7, "rows_out": 90, "simulated_consent": True}
+    put(ctx, schema.PROVENANCE, {**source, **counts, "sha256": "old"}, minutes=90, build="before")
+    put(
+        ctx,
+        schema.PROVENANCE,
+        {**source, **counts, "sha256": "aa"},
+        {**source, **counts, "path": "b.parquet", "sha256": "bb"},
+        minutes=60,
+    )
+    put(ctx, schema.PROVENANCE, {**source, **counts, "sha256": "alien"}, policy="other", build="alien")
+    rules = [
+        {"step": step, "source": "payments", "rule": f"rule {step}", "rows_before": 90, "rows_after": 90} for step in (10, 9)
+    ]
+    put(ctx, schema.CLEANING_LOG, *rules, minutes=50)
+    release = {"purpose": "scoring", "table": "release.bank_payments", "version": 4, "k": 5, "rows_in": 90, "rows_released": 88}
+    release |= {"rows_suppressed": 2, "smallest_class": 5, "epsilon": Decimal("0.5"), "link_files_left": 0}
+    put(ctx, schema.RELEASES, {**release, "release_id": "old", "version": 3}, minutes=80)
+    put(ctx, schema.RELEASES, release, minutes=40)
+    metric = {"measured_on": "staging", "metric": "class_people_min", "scope": "", "threshold": 5.0}
+    put(ctx, schema.PRIVACY_METRICS, {**metric, "value": 4.0, "met": False}, minutes=80, release_id="old")
+    put(
+        ctx,
+        schema.PRIVACY_METRICS,
+        {**metric, "value": 5.0, "met": True},
+        {**metric, "metric": "c_avg", "value": float("inf")},
+        minutes=40,
+    )
+    put(ctx, schema.PRIVACY_METRICS, {**metric, "value": 2.0, "met": False}, policy="other", release_id="alien")
+    spent = {"epsilon": Decimal("0.5"), "unit": "value", "budget": Decimal("1.5")}
+    put(
+        ctx,
+        schema.BUDGET_LEDGER,
+        {**spent, "entry": 11},
+        {**spent, "entry": 2, "release_id": "old"},
+        {**spent, "entry": 3, "policy": "other"},
+    )
+    model = {
+        "algorithm": "logistic_regression",
+        "trained_on": "release",
+        "mlflow_run": "m",
+        "rows": 70,
+        "document": "never shown",
+    }
+    put(ctx, schema.MODELS, {**model, "mlflow_run": "older"}, minutes=39, build="before")
+    put(ctx, schema.MODELS, model, minutes=30)
+    score = {"algorithm": "logistic_regression", "view": "generalized", "trained_on": "release", "metric": "auc_roc", "rows": 18}
+    put(ctx, schema.UTILITY_METRICS, {**score, "value": 0.7}, {**score, "trained_on": "baseline", "view": "clean", "value": 0.8})
+    put(ctx, schema.UTILITY_METRICS, {**score, "value": 0.9}, release_id="old")
+    check = {
+        "model": "late_payment",
+        "algorithm": "logistic_regression",
+        "check": "min_auc",
+        "measured": 0.7,
+        "threshold": 0.5,
+        "met": True,
+    }
+    put(ctx, schema.DEPLOYMENTS, {**check, "registered_version": "2"})
+    stage = {
+        "stage": "collect",
+        "rows_in": 100,
+        "rows_out": 90,
+        "seconds": 2.5,
+        "writes": {"raw.bank_payments": 1},
+        "outcome": "done",
+    }
+    put(ctx, schema.RUN_LOG, stage, minutes=60, run_id="run-2")
+    put(
+        ctx,
+        schema.RUN_LOG,
+        {"stage": "collect", "outcome": "up to date", "seconds": 0.1},
+        {"stage": "report", "outcome": "done"},
+        minutes=5,
+    )
+    put(
+        ctx,
+        schema.RUN_LOG,
+        {"stage": "clean", "outcome": "failed", "message": "no"},
+        {**stage, "stage": "train", "policy": "other"},
+    )
+    return ctx
+
+
+@pytest.fixture(scope="module")
+def found(filled):
+    return facts(filled)
+
+
+def test_facts_are_those_of_the_latest_build_and_release(found):
+    assert found["release_id"] == "new"
+    assert (found["release"]["version"], found["release"]["epsilon"], found["release"]["rows_released"]) == (4, "0.5", 88)
+    assert found["release"]["address"] == "delta.`mylake/release/bank_payments`"
+    assert found["release"]["written_at"] == "2025-03-14T08:45:31Z"
+    assert [(row["metric"], row["value"]) for row in found["privacy"]] == [("c_avg", None), ("class_people_min", 5.0)]
+    assert [file["sha256"] for file in found["sources"][0]["files"]] == ["aa", "bb"]
+    assert found["sources"][0]["balanced"] is True
+    assert [rule["step"] for rule in found["cleaning"]] == [9, 10]
+    assert [model["mlflow_run"] for model in found["models"]] == ["m"]
+    assert sorted(row["value"] for row in found["utility"]) == [0.7, 0.8]
+    assert [check["registered_version"] for check in found["gate"]] == ["2"]
+    assert [entry["entry"] for entry in found["ledger"]] == [2, 11]
+
+
+def test_stages_show_the_last_outcome_with_the_figures_of_the_last_work(found):
+    stages = {stage["stage"]: stage for stage in found["stages"]}
+    assert list(stages) == ["collect", "clean", "anonymize", "train", "evaluate", "deploy", "report"]
+    assert (stages["collect"]["outcome"], stages["collect"]["seconds"], stages["collect"]["rows_out"]) == ("up to date", 2.5, 90)
+    assert (stages["collect"]["run_id"], stages["collect"]["writes"]) == ("run-2", {"raw.bank_payments": 1})
+    assert (stages["clean"]["outcome"], stages["clean"]["message"]) == ("failed", "no")
+    assert (stages["train"]["outcome"], stages["report"]["outcome"]) == ("not run", "this report")
+
+
+def test_nothing_that_is_secret_or_large_gets_into_the_facts(filled, found):
+    text = json.dumps(found, allow_nan=False)
+    for hidden in ("secret", "token", "never shown", "/home/ann", "alien", str(filled.files.parent)):
+        assert hidden not in text
+
+
+def test_a_release_that_was_measured_and_refused_is_the_latest(ctx):
+    release = {"purpose": "scoring", "table": "release.bank_payments", "version": 3, "k": 5}
+    put(ctx, schema.RELEASES, release, minutes=40, release_id="published")
+    metric = {"measured_on": "staging", "metric": "class_people_min", "scope": "", "threshold": 5.0, "value": 4.0, "met": False}
+    put(ctx, schema.PRIVACY_METRICS, metric, release_id="refused", minutes=10)
+    found = facts(ctx)
+    assert (found["release_id"], found["release"], found["gate"]) == ("refused", None, [])
+    assert "The guarantee did not hold, so nothing was published." in render.markdown(found)
+
+
+def test_facts_of_an_empty_lake_make_a_report(ctx):
+    found = facts(ctx)
+    assert (found["release"], found["privacy"], found["sources"]) == (None, [], [])
+    assert "The guarantee was not measured, and nothing was published." in render.markdown(found)
+    assert "<h1>" in render.html(found)
+
+
+def test_facts_have_the_shape_that_the_documents_are_tested_with(found):
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert shape(found) == shape(golden)
+
+
+def shape(value, depth=0):
+    """Keys of a fact and, for lists of facts, keys of their rows; parameters and maps differ by policy."""
+    if isinstance(value, dict) and depth < 3:
+        open_maps = ("parameters", "reads", "writes", "gate")
+        return {key: shape(inner, depth + 1) if key not in open_maps else "map" for key, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return shape(value[0], depth + 1)
+    return None
+
+
+def test_running_twice_writes_one_report(filled, found):
+    for _ in range(2):
+        result = run(filled)
+    lake = filled.files
+    (row,) = filled.store.read(filled.ref(schema.REPORTS)).collect()
+    assert (row["policy"], row["build"], row["release_id"], row["path"]) == (
+        "bank",
+        "b-report",
+        "new",
+        "reports/run-3/index.html",
+    )
+    page = (lake / row["path"]).read_bytes()
+    assert hashlib.sha256(page).hexdigest() == row["sha256"]
+    assert (lake / "reports/latest/index.html").read_bytes() == page
+    assert sorted(path.name for path in (lake / "reports").iterdir()) == ["latest", "run-3"]
+    assert sorted(path.name for path in (lake / "reports/run-3").iterdir()) == ["facts.json", "index.html", "report.md"]
+    assert json.loads((lake / "reports/run-3/facts.json").read_text(encoding="utf-8")) == found
+    assert result.rows_out == 1

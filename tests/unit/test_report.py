@@ -1,0 +1,390 @@
+"""The documents of a report: what they say for given facts, and that facts cannot break them."""
+
+import copy
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from kveil.report import findings, render, stage, words
+from kveil.report.figures import class_sizes, pictures
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+VOID = {"meta", "br", "path", "use", "rect", "circle", "line"}
+
+
+@pytest.fixture
+def facts():
+    return json.loads((GOLDEN / "report_facts.json").read_text(encoding="utf-8"))
+
+
+class Page(HTMLParser):
+    """A page's elements, ids and visible text; fails on a tag that closes another."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text, self._open = [], "", []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self._open:
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def without(facts, **changes):
+    changed = copy.deepcopy(facts)
+    changed.update(changes)
+    return changed
+
+
+def documents(facts):
+    """All documents, having been made without an error and without a hole in the text."""
+    page, text, lines = Page(render.html(facts)), render.markdown(facts), render.summary(facts)
+    for said in (page.text, text, "\n".join(lines)):
+        assert not re.search(r"\bNone\b|\bnan\b|Undefined", said)
+    json.loads(render.document(facts))
+    return page.text, text, lines
+
+
+def test_markdown_is_the_golden_file(facts):
+    golden, made = GOLDEN / "report.md", render.markdown(facts)
+    if os.environ.get("KVEIL_GOLDEN") == "write":
+        golden.write_text(made, encoding="utf-8", newline="\n")
+    assert made == golden.read_text(encoding="utf-8"), "see the difference; KVEIL_GOLDEN=write accepts it"
+
+
+def test_the_same_facts_give_the_same_bytes(facts):
+    assert render.html(facts) == render.html(copy.deepcopy(facts))
+
+
+def test_json_twin_is_the_facts_and_refuses_what_json_has_not(facts):
+    assert json.loads(render.document(facts)) == facts
+    with pytest.raises(ValueError, match="JSON"):
+        render.document(without(facts, k=float("nan")))
+
+
+def test_page_loads_nothing_and_runs_nothing(facts):
+    page = Page(html := render.html(facts))
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & {tag for tag, _ in page.elements}
+    for _, attributes in page.elements:
+        assert not {"src", "srcset", "data", "background"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+        assert attributes.get("href", "#").startswith("#")
+        assert attributes.get("xlink:href", "#").startswith("#")
+    assert re.findall(r"url\((?!#)", html) == []
+    assert "@import" not in html
+    assert set(re.findall(r"https?://[^\"' ]+", html)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_page_is_well_formed_and_accessible(facts):
+    page = Page(render.html(facts))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        for reference in ("href", "xlink:href"):
+            assert attributes.get(reference, "#")[1:] in ["", *ids]
+        assert attributes.get("aria-labelledby", ids[0]) in ids
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in page.all("th"))
+    pictured = page.all("svg")
+    assert len(pictured) == 4
+    assert all(attributes["role"] == "img" and len(attributes["aria-label"]) > 40 for attributes in pictured)
+
+
+def test_colours_are_readable():
+    template = render._template("report.html.j2")
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", template))
+    for name in ("ink", "soft", "blue", "good", "bad"):
+        assert contrast(colours[name], "#ffffff") >= 4.5, name
+        assert contrast(colours[name], colours["tint"]) >= 4.5, name
+
+
+def contrast(one, other):
+    """WCAG 2.1's contrast ratio."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "a|b",
+    "$x_1^2$",
+    '"><svg onload=x>',
+    "`c`",
+    "[t](http://evil)",
+    "]]>&amp;",
+    "~~~~\n# h",
+    "{{ 7*7 }}",
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_facts_are_text_and_never_markup(facts, evil):
+    plain = Page(render.html(facts))
+    lines = render.markdown(facts).count("\n")
+    facts["title"] = facts["contact"] = facts["purpose"] = evil
+    facts["release"]["table"] = facts["asked"]["release"] = facts["sources"][0]["source"] = evil
+    facts["sources"][0]["uri"] = facts["sources"][0]["files"][0]["name"] = evil
+    facts["cleaning"][0]["rule"] = facts["stages"][0]["message"] = facts["gate"][0]["model"] = evil
+    for column in ("age", "amount_cents", "product_category", "discounted"):
+        next(row for row in facts["asked"]["columns"] if row["column"] == column)["column"] = evil
+        for row in facts["privacy"]:
+            row["scope"] = evil if row["scope"] == column else row["scope"]
+    facts["privacy"].append({**facts["privacy"][0], "metric": evil, "scope": evil})
+    page, text = Page(render.html(facts)), render.markdown(facts)
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in plain.elements}
+    assert " ".join(evil.split()) in " ".join(page.text.split())
+    outside_of_code = re.sub(r"^~~~~\n.*?^~~~~$", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert "~~~~" not in outside_of_code
+    assert re.search(r"(?<!\\)<(script|svg)", outside_of_code) is None
+    # The measure that was added is one line; no value of the others made one.
+    assert text.count("\n") == lines + 1
+
+
+def unescaped_bars(line):
+    return len(re.findall(r"(?<!\\)\|", line))
+
+
+def test_every_markdown_table_keeps_its_columns(facts):
+    facts["cleaning"][0]["rule"] = "a|b"
+    for block in re.findall(r"(?:^\|.*\n)+", render.markdown(facts), re.MULTILINE):
+        assert len({unescaped_bars(line) for line in block.splitlines()}) == 1, block
+
+
+def test_verdict_of_a_good_run(facts):
+    assert findings.verdict(facts) == [
+        (True, "The guarantee held: the smallest class holds 10 people, at least 10 were asked."),
+        (True, "The gate passed: journey_discount is registered as version 3."),
+    ]
+
+
+def test_a_class_below_k_is_never_called_held(facts):
+    row = next(row for row in facts["privacy"] if row["metric"] == "class_people_min")
+    row["value"], row["met"] = 9.0, True
+    assert findings.guarantee(facts) is False
+    assert "did not hold, although rows were published" in documents(facts)[0]
+
+
+@pytest.mark.parametrize("metric", ["distinct_min", "suppressed_share", "recheck_rows_mismatch", "prosecutor_risk_max"])
+def test_any_demand_not_met_means_not_held(facts, metric):
+    next(row for row in facts["privacy"] if row["metric"] == metric)["met"] = False
+    page, text, lines = documents(without(facts, release=None))
+    assert "✗ not met" in page and "✗ not met" in text
+    assert "The guarantee did not hold, so nothing was published." in "\n".join(lines)
+
+
+def test_unmeasured_is_not_held(facts):
+    facts["privacy"] = [row for row in facts["privacy"] if row["metric"] != "class_people_min"]
+    assert findings.guarantee(facts) is None
+
+
+def test_gate_refused(facts):
+    for check in facts["gate"]:
+        check["registered_version"] = None
+    facts["gate"][0].update(met=False, measured=0.0712)
+    page, text, lines = documents(facts)
+    for said in (page, text, "\n".join(lines)):
+        assert "The gate refused, so no model was registered; not met: AUC-ROC lost against the baseline." in said
+
+
+def test_report_without_noise_and_sensitive_columns(facts):
+    facts["asked"]["columns"] = [column for column in facts["asked"]["columns"] if column["role"] not in ("noise", "sensitive")]
+    facts["asked"]["budget"] = None
+    facts["release"]["epsilon"] = None
+    facts["privacy"] = [
+        row for row in facts["privacy"] if words.words_of(row["metric"]).group not in (words.NOISE, words.DISCLOSURE)
+    ]
+    page, text, _ = documents(without(facts, ledger=[]))
+    for said in (page, text):
+        assert "no column carries noise" in said
+        assert "Epsilon protects one value" not in said
+        assert "sensitive values cannot be guessed" not in said
+        assert "nothing was spent" in said
+    assert [picture.svg != "" for picture in pictures(facts)] == [True, True, True, False]
+
+
+def test_report_before_models(facts):
+    page, text, lines = documents(without(facts, models=[], utility=[], gate=[]))
+    for said in (page, text):
+        assert "The gate has not decided: no model was judged." in said
+        assert "Not measured: the gate was not reached." in said
+        assert "fit for its use" not in said
+    assert any(re.fullmatch(r"models +not measured", line) for line in lines)
+
+
+def test_report_after_a_failed_stage(facts):
+    nothing = dict.fromkeys(("privacy", "models", "utility", "gate", "ledger", "cleaning", "sources"))
+    empty = without(facts, **{name: [] for name in nothing}, release=None, release_id=None)
+    for number, fact in enumerate(empty["stages"][:6]):
+        fact.update(dict.fromkeys(fact), stage=fact["stage"], outcome="not run")
+        if number == 0:
+            fact.update(outcome="failed", message="sources.rates: the file is missing; give its address")
+    page, text, lines = documents(empty)
+    for said in (page, text):
+        assert "Stage collect failed: sources.rates: the file is missing; give its address" in said
+        assert "Nothing was published, so there is no table to check." in said
+        assert said.lower().count("not measured") >= 8
+    assert lines[1] == "guarantee  The guarantee was not measured, and nothing was published."
+
+
+def test_values_that_are_missing_are_said_to_be(facts):
+    for row in [*facts["privacy"], *facts["utility"], *facts["gate"]]:
+        for name in ("value", "threshold", "measured"):
+            if name in row:
+                row[name] = None
+    facts["release"] = {
+        **dict.fromkeys(facts["release"]),
+        "k": 10,
+        "address": "a",
+        "version": 0,
+        "written_at": "2025-01-01T00:00:00Z",
+    }
+    documents(facts)
+
+
+def test_a_policy_that_asks_for_more_than_the_release_holds_is_noted(facts):
+    facts["asked"]["k"] = 15
+    assert "The policy now asks for k = 15; the release was made with k = 10." in documents(facts)[0]
+
+
+def test_simulated_consent_is_said_wherever_consent_is_shown(facts):
+    page, text, lines = documents(facts)
+    assert page.count("simulated") >= 4 and text.count("simulated") >= 4
+    assert "consent    simulated" in lines
+    facts["consent"] = {"simulated": False, "registry": "consents", "as_of": None, "shares": None}
+    page, text, lines = documents(facts)
+    assert "onsent is simulated" not in page + text + "".join(lines)
+    assert "Consent of real people" not in page + text
+
+
+def test_a_measure_of_the_future_shows_up_by_itself(facts):
+    row = {
+        **facts["privacy"][0],
+        "metric": "membership_inference_auc",
+        "scope": "",
+        "value": 0.513,
+        "threshold": 0.6,
+        "met": True,
+    }
+    facts["privacy"].append(row)
+    page, text, _ = documents(facts)
+    for said in (page, text):
+        assert "Other measures" in said
+        assert "membership inference auc" in said and "0.513" in said
+        assert "Membership inference: not measured" not in said
+        assert "Attribute inference: not measured" in said
+
+
+def test_noise_is_called_large_only_where_it_is(facts):
+    assert "says almost nothing" in findings.noise_sentences(facts)[0]
+    next(row for row in facts["privacy"] if row["metric"] == "noise_scale")["value"] = 999.0
+    assert "says almost nothing" not in findings.noise_sentences(facts)[0]
+
+
+def test_budgets_add_up_exactly(facts):
+    facts["ledger"][0]["epsilon"], facts["ledger"][1]["epsilon"], facts["asked"]["budget"] = "0.1", "0.2", "0.3"
+    assert findings.spending(facts) == {"this": "0.2", "others": "0.1", "spent": "0.3", "budget": "0.3", "remaining": "0.0"}
+
+
+def test_figures_order_class_sizes_and_mark_those_below_k(facts):
+    facts["privacy"].append({**facts["privacy"][0], "metric": "classes_by_people", "scope": "2-9", "value": 3.0})
+    assert [scope for scope, _ in class_sizes(facts)] == ["2-9", "10-14", "15-19", "20-29", "30-49", "50-99", "100-199", "200+"]
+    picture = pictures(facts)[0]
+    assert "Classes below k = 10 are orange and hatched" in picture.alt
+    assert "#d55e00" in picture.svg and "#d55e00" not in pictures({**facts, "release": {**facts["release"], "k": 2}})[0].svg
+
+
+def test_summary_is_short(facts):
+    lines = render.summary(facts)
+    assert 5 <= len(lines) <= 8
+    assert lines[0] == "released   1,281,904 rows (of 1,318,840 rows); suppressed 2.8% (limit: 5%)"
+    assert lines[-1] == "report     reports/20250314T091502-7f3a/index.html"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "not measured"),
+        (10.0, "10"),
+        (1234567, "1,234,567"),
+        (0.05341, "0.05341"),
+        (1234.56, "1,235"),
+        (0.00012, "0.00012"),
+        ("2.5", "2.5"),
+    ],
+)
+def test_numbers(value, text):
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0%"), (0.00001, "< 0.01%"), (0.028, "2.8%"), (0.9997, "99.97%"), (1.0, "100%")]
+)
+def test_shares_are_never_rounded_to_nothing_or_all(value, text):
+    assert words.percent(value) == text
+
+
+DOCUMENTS = {"index.html": "one", "report.md": "two", "facts.json": "three"}
+
+
+def published(reports):
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted((reports / "latest").iterdir())}
+
+
+def test_publishing_twice_leaves_the_last_report_and_nothing_else(tmp_path):
+    reports = tmp_path / "reports"
+    stage.publish(reports, "a", {**DOCUMENTS, "old.txt": "gone"})
+    stage.publish(reports, "a", DOCUMENTS)
+    assert published(reports) == DOCUMENTS
+    stage.publish(reports, "b", {**DOCUMENTS, "index.html": "new"})
+    assert published(reports)["index.html"] == "new"
+    assert sorted(path.name for path in reports.iterdir()) == ["a", "b", "latest"]
+    assert os.readlink(reports / "latest") == "b"
+    assert (reports / "b").stat().st_mode & 0o777 == 0o755
+    assert (reports / "b" / "index.html").stat().st_mode & 0o777 == 0o644
+
+
+def test_latest_is_a_copy_where_links_fail(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    for run in ("a", "b"):
+        stage.publish(tmp_path, run, {**DOCUMENTS, "index.html": run})
+    assert published(tmp_path)["index.html"] == "b"
+    assert not (tmp_path / "latest").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "latest"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path):
+    stage.publish(tmp_path, "a", DOCUMENTS)
+    with pytest.raises(OSError):
+        stage.publish(tmp_path, "a", {"index.html": "half", "no/such/folder.md": "never"})
+    assert published(tmp_path) == DOCUMENTS

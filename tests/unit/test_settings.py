@@ -1,0 +1,85 @@
+"""A policy's mistakes: each is one sentence with file, key, what was found and what is allowed; all come at once."""
+
+import pytest
+import yaml
+
+from kveil.errors import SettingsError
+from kveil.settings import fingerprint, load
+from tests.builders import CONF, changed, journey
+
+
+def written(tmp_path, document) -> str:
+    path = tmp_path / "policy.yml"
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return str(path)
+
+
+def problems(tmp_path, document) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, document))
+    assert caught.value.exit_code == 2
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yml")), ids=lambda path: path.name)
+def test_every_policy_we_ship_loads(path):
+    assert load(path).name
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "says"),
+    [
+        ({"anonymize__kk": 3}, "anonymize.kk", "no known key"),
+        ({"anonymize__k": "ten"}, "anonymize.k", "'ten'"),
+        ({"anonymize__k": 1}, "anonymize.k", "greater than or equal to 2"),
+        ({"anonymize__quasi_identifiers__shoe_size": {"kind": "number"}}, "anonymize.quasi_identifiers.shoe_size", "shoe_size"),
+        ({"anonymize__noise__amount_cents": {"lower": 9, "upper": 0, "epsilon": 1}}, "anonymize.noise.amount_cents", "lower must be below"),
+        ({"anonymize__noise__amount_cents__epsilon": 0}, "anonymize.noise.amount_cents.epsilon", "greater than 0"),
+        ({"anonymize__noise__amount_cents__epsilon": -1}, "anonymize.noise.amount_cents.epsilon", "greater than 0"),
+        ({"anonymize__budget": None}, "anonymize", "budget"),
+        ({"anonymize__partition_by": ["month"]}, "anonymize.partition_by", "split"),
+        ({"anonymize__insensitive__household_id": "x"}, "anonymize.insensitive.household_id", "never released"),
+        ({"anonymize__insensitive__age": "x"}, "anonymize", "one role"),
+        ({"anonymize": None}, "anonymize", "missing"),
+        ({"clean__base": "shops"}, "clean.base", "transactions"),
+        ({"clean__money__rates": None}, "clean.money", "rates"),
+        ({"sources__products__columns__product_id": "number"}, "sources.products.columns.product_id.type", "must be string"),
+        ({"consent__simulated__grant": 0.5}, "consent.simulated", "must be 1"),
+        ({"consent__registry": "products"}, "consent", "not both"),
+        ({"train__label": "month"}, "train.label", "sensitive or insensitive"),
+        ({"train__features": ["discounted"]}, "train", "among the features"),
+        ({"name": "Journey; DROP TABLE"}, "name", "pattern"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_its_key(tmp_path, changes, key, says):
+    found = problems(tmp_path, journey(**changes))
+    mine = [line for line in found if f": {key}: " in line]
+    assert mine, found
+    assert any(says in line for line in mine)
+    assert all(line.count("\n") == 0 and "policy.yml" in line for line in found)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    document = changed(journey(anonymize__k=1, anonymize__suppression_limit=2), surplus=1)
+    assert len(problems(tmp_path, document)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("a: [", "not valid YAML"), ("", "whole file"), ("- a", "whole file"), ("name: a\nname: b", "stands twice")],
+)
+def test_a_file_that_is_no_policy(tmp_path, text, says):
+    assert says in problems(tmp_path, text)[0]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(SettingsError, match="no such policy file"):
+        load(tmp_path / "nowhere.yml")
+
+
+def test_the_fingerprint_changes_with_meaning_alone(tmp_path):
+    one = load(written(tmp_path, journey()))
+    reordered = load(written(tmp_path, dict(reversed(journey().items()))))
+    other = load(written(tmp_path, journey(anonymize__k=11)))
+    assert fingerprint(one) == fingerprint(reordered) != fingerprint(other)
+    assert fingerprint(one, ("train",)) == fingerprint(other, ("train",))
