@@ -1,7 +1,4 @@
-"""A small lake for the tests of train, evaluate and deploy: clean rows, and their release made by the kernel itself.
-
-`spark` stands in for the shared session fixture until there is one.
-"""
+"""A small lake for the tests of train, evaluate and deploy: clean rows, and their release made by the kernel itself."""
 
 import io
 import json
@@ -10,7 +7,6 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
@@ -20,7 +16,6 @@ from kveil.context import Context
 from kveil.log import Progress
 from kveil.privacy.coding import Coding
 from kveil.privacy.randomness import SystemBits
-from kveil.session import session
 from kveil.settings import Policy
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASES
@@ -33,11 +28,6 @@ CLEAN_TYPES = {
     "person": "bigint", "date": "date", "month": "string", "split": "string", "age": "string", "shop": "string",
     "spend": "double", "product": "string", "amount": "bigint", "bought": "boolean",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def spark():
-    return session("kveil-tests")
 
 
 def policy(**deploy_gate):

@@ -1,13 +1,12 @@
 """Training: feature maps against pandas, portable models against MLlib, and what is kept where."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from _models_fixture import AGES, RARE, clean_rows, context, filled_lake, policy, spark  # noqa: F401
+from tests.spark._models_fixture import AGES, RARE, clean_rows, context, filled_lake
 from pyspark.ml.classification import GBTClassifier, LogisticRegression
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import functions as F
@@ -36,7 +35,7 @@ def table(spark, **columns):
     return spark.createDataFrame(pa.table(given))
 
 
-def test_the_feature_map_is_what_pandas_computes(spark):  # noqa: F811
+def test_the_feature_map_is_what_pandas_computes(spark):
     frame = pd.DataFrame(
         {
             LABEL: [1.0, 0.0, 0.0, 1.0, 1.0, None],
@@ -71,7 +70,7 @@ def test_the_feature_map_is_what_pandas_computes(spark):  # noqa: F811
         ([0.0, 1.0, 2.0, 1.0], "holds 1 values that are neither 0 nor 1"),
     ],
 )
-def test_a_label_that_teaches_nothing_is_one_sentence(spark, labels, sentence):  # noqa: F811
+def test_a_label_that_teaches_nothing_is_one_sentence(spark, labels, sentence):
     rows = table(spark, **{LABEL: pa.array(labels, pa.float64())})
     with pytest.raises(ContractError, match=sentence) as error:
         fitted(rows, KINDS, {"age": AGES}, "bought", "baseline")
@@ -79,7 +78,7 @@ def test_a_label_that_teaches_nothing_is_one_sentence(spark, labels, sentence): 
 
 
 @pytest.fixture(scope="module")
-def tied(spark):  # noqa: F811
+def tied(spark):
     """Random rows of few distinct values, so that thresholds are met exactly, and rows on the very thresholds."""
     random = np.random.default_rng(5)
     matrix = np.column_stack([random.integers(0, 6, (2000, 3)) / 4, random.normal(size=(2000, 2))])
@@ -97,7 +96,7 @@ def mllib_probability(model, df):
     return np.array([row["p"] for row in scored.collect()])
 
 
-def test_portable_models_are_mllibs_own_to_the_billionth(spark, tied, tmp_path):  # noqa: F811
+def test_portable_models_are_mllibs_own_to_the_billionth(spark, tied, tmp_path):
     matrix, label = tied
     df = vectors(spark, matrix, label)
     linear = LogisticRegression(maxIter=20, regParam=0.01).fit(df)
@@ -118,7 +117,7 @@ def test_portable_models_are_mllibs_own_to_the_billionth(spark, tied, tmp_path):
     assert len(portable.roots) == 6 and portable.depth <= 4
 
 
-def test_scratch_on_another_file_system_is_left_empty(spark, tied, tmp_path):  # noqa: F811
+def test_scratch_on_another_file_system_is_left_empty(spark, tied, tmp_path):
     model = GBTClassifier(maxIter=1, maxDepth=1, seed=1).fit(vectors(spark, *tied))
     tree_ensemble(spark, model, f"file://{tmp_path}/scratch")
     assert spark.read.schema("nothing int").parquet(f"file://{tmp_path}/scratch").count() == 0
@@ -126,7 +125,7 @@ def test_scratch_on_another_file_system_is_left_empty(spark, tied, tmp_path):  #
 
 
 @pytest.fixture(scope="module")
-def trained(spark, tmp_path_factory):  # noqa: F811
+def trained(spark, tmp_path_factory):
     store = filled_lake(spark, tmp_path_factory.mktemp("lake"))
     ctx = context(store, "train")
     return ctx, run(ctx)
@@ -197,7 +196,7 @@ def test_a_second_run_gives_the_same_rows(trained):
     assert {key: row["document"] for key, row in after.items()} == {key: row["document"] for key, row in before.items()}
 
 
-def test_a_failed_training_leaves_no_feature_rows(spark, tmp_path, monkeypatch):  # noqa: F811
+def test_a_failed_training_leaves_no_feature_rows(spark, tmp_path, monkeypatch):
     store = filled_lake(spark, tmp_path)
     ctx = context(store, "train")
 
@@ -212,7 +211,7 @@ def test_a_failed_training_leaves_no_feature_rows(spark, tmp_path, monkeypatch):
     assert not store.exists(ctx.ref(MODELS))
 
 
-def test_a_text_label_is_refused(spark, tmp_path):  # noqa: F811
+def test_a_text_label_is_refused(spark, tmp_path):
     from kveil.model.rows import model_rows
 
     df = spark.createDataFrame([("train", "yes", 1.0)], "split string, bought string, spend double")
