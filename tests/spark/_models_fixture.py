@@ -60,7 +60,10 @@ def policy(**deploy_gate):
                 "logistic_regression": {"iterations": 20},
                 "gradient_boosted_trees": {"trees": 3, "depth": 3},
             },
-            "deploy": {"model": "small_model", "gate": {"min_auc": 0.6, "max_auc_loss": 0.2, "max_prosecutor_risk": 0.2, **deploy_gate}},
+            "deploy": {
+                "model": "small_model",
+                "gate": {"min_auc": 0.6, "max_auc_loss": 0.2, "max_prosecutor_risk": 0.2, **deploy_gate},
+            },
         }
     )
 
@@ -140,7 +143,13 @@ def filled_lake(spark, folder):
     ]
     store.replace(ctx.ref(GENERALIZER), store.rows(GENERALIZER, rows))
     rows_in = clean_rows().num_rows
-    row = {"release_id": "r1", "k": 5, "rows_in": rows_in, "rows_released": released.num_rows, "rows_suppressed": rows_in - released.num_rows}
+    row = {
+        "release_id": "r1",
+        "k": 5,
+        "rows_in": rows_in,
+        "rows_released": released.num_rows,
+        "rows_suppressed": rows_in - released.num_rows,
+    }
     store.replace_where(ctx.ref(RELEASES), ctx.rows(RELEASES, [row]), policy="small", release_id="r1")
     measured = {"prosecutor_risk_max": 0.2, "class_people_min": 5.0}
     metrics = [{"release_id": "r1", "measured_on": "staging", "metric": name, "value": value} for name, value in measured.items()]

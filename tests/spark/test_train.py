@@ -55,7 +55,10 @@ def test_the_feature_map_is_what_pandas_computes(spark):
     assert (age.values, age.missing) == ({"young": 0.0, "middle": 1.0, "old": 2.0}, (2 + 1 + 0) / 3)
     prior = known[LABEL].mean()
     groups = known.groupby("shop", dropna=False)[LABEL]
-    expected = {text: (positives + 20 * prior) / (rows + 20) for text, positives, rows in zip(groups.sum().index, groups.sum(), groups.count())}
+    expected = {
+        text: (positives + 20 * prior) / (rows + 20)
+        for text, positives, rows in zip(groups.sum().index, groups.sum(), groups.count(), strict=True)
+    }
     assert shop.values == pytest.approx({text: value for text, value in expected.items() if isinstance(text, str)})
     assert shop.missing == pytest.approx((1 + 20 * prior) / 22)
     assert shop.unseen == pytest.approx(prior)
@@ -215,7 +218,7 @@ def test_a_text_label_is_refused(spark, tmp_path):
     from kveil.model.rows import model_rows
 
     df = spark.createDataFrame([("train", "yes", 1.0)], "split string, bought string, spend double")
-    with pytest.raises(ContractError, match="train.label: column 'bought' is string; allowed: boolean"):
+    with pytest.raises(ContractError, match=r"train\.label: column 'bought' is string; allowed: boolean"):
         model_rows(df, "bought", {"spend": "number"}, "train")
     with pytest.raises(ContractError, match="no column spend_rep"):
         model_rows(df.withColumn("bought", F.lit(True)), "bought", {"spend": "number"}, "train", ["spend"])
