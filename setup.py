@@ -19,7 +19,15 @@ setup(
     packages=find_packages("lib"),
     package_data={"kveil": ["py.typed", "report/templates/*"]},
     python_requires=">=3.10",
-    install_requires=["pandas>=2.2,<3", "numpy>=1.26", "pyyaml>=6", "pydantic>=2.7", "click>=8.1", "jinja2>=3.1", "matplotlib>=3.8"],
+    install_requires=[
+        "pandas>=2.2,<3",
+        "numpy>=1.26",
+        "pyyaml>=6",
+        "pydantic>=2.7",
+        "click>=8.1",
+        "jinja2>=3.1",
+        "matplotlib>=3.8",
+    ],
     extras_require={"local": LOCAL, "demo": DEMO, "test": TEST, "lint": LINT, "dev": LOCAL + DEMO + TEST + LINT},
     entry_points={"console_scripts": ["kveil = kveil.cli:main"]},
 )

@@ -1,4 +1,4 @@
-"""Stage 6, deploy: lets the gate decide and registers the champion. Use: spark-submit jobs/deploy.py POLICY [--lake LAKE] [--force]."""
+"""Stage 6, deploy: registers the champion if the gate agrees. Use: spark-submit jobs/deploy.py POLICY [--lake LAKE] [--force]."""
 
 import sys
 

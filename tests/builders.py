@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-
 from kveil.context import Context
 from kveil.log import Progress
 from kveil.settings import Policy

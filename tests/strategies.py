@@ -2,7 +2,6 @@
 
 import numpy as np
 from hypothesis import strategies as st
-
 from kveil.privacy.coding import NULL
 from kveil.privacy.mondrian import Fragment
 

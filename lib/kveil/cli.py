@@ -10,18 +10,22 @@ from pathlib import Path
 import click
 
 from kveil import __version__
-from kveil.errors import KveilError
+from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
-from kveil.report.facts import facts, summary
+from kveil.report.stage import last_summary
 from kveil.session import session
 from kveil.settings import load
 from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
-_LAKE = click.option("--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME.")
-_FORCE = click.option("--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again.")
+_LAKE = click.option(
+    "--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME."
+)
+_FORCE = click.option(
+    "--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,19 +72,21 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     progress = Progress()
     store = TableStore(session(), lake)
     try:
-        ctx = run(policy, store, progress, names, force)
+        ended = run(policy, store, progress, names, force)
     except KveilError:
         raise
     except Exception as error:
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
     if not names or "report" in names:
-        for line in summary(facts(ctx)):
+        for line in last_summary(ended.context):
             click.echo(line)
+    if ended.refusal:
+        raise GuaranteeError(ended.refusal)
 
 
 def _trace(lake: Lake) -> Path:
     """Where the trace was written: in the restricted zone, since JVM messages can quote values."""
-    folder = Path(lake.root if lake.is_local else ".") / "restricted" / "errors"
+    folder = lake.files / "restricted" / "errors"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.txt"
     with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from kveil.log import Progress
 from kveil.settings import Policy
-from kveil.tables.schema import Table, TableRef
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.store import TableStore
 
 
@@ -44,7 +44,7 @@ class Context:
     @property
     def files(self) -> Path:
         """The folder for what is not a table: reports and MLflow's store."""
-        return Path(self.store.lake.root)
+        return self.store.lake.files
 
     def step(self, what: str) -> Any:
         """A timed progress line of this stage; use as `with ctx.step("...") as note`."""

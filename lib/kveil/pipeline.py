@@ -27,7 +27,7 @@ from kveil.log import Progress
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema as t
-from kveil.tables.schema import Table
+from kveil.tables.declaration import Table
 from kveil.tables.store import TableStore
 
 
@@ -49,75 +49,102 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "collect", "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "clean"), (), (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
-        kveil.collect.stage.run, kveil.collect.stage.inputs,
+        "collect",
+        "reads the sources, checks their contracts, keeps the rows of people who consented",
+        ("person", "purpose", "sources", "consent", "clean"),
+        (),
+        (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
+        kveil.collect.stage.run,
+        kveil.collect.stage.inputs,
     ),
     Stage(
-        "clean", "corrects, joins, converts to EUR cents, derives label and history, splits people",
-        ("person", "sources", "clean"), (t.RAW,), (t.CLEAN, t.CLEANING_LOG),
+        "clean",
+        "corrects, joins, converts to EUR cents, derives label and history, splits people",
+        ("person", "sources", "clean"),
+        (t.RAW,),
+        (t.CLEAN, t.CLEANING_LOG),
         kveil.clean.stage.run,
     ),
     Stage(
-        "anonymize", "generalizes to k people, adds noise, measures the guarantee again, publishes",
-        ("person", "purpose", "anonymize"), (t.CLEAN,), (t.RELEASE, t.GENERALIZER, t.RELEASES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
+        "anonymize",
+        "generalizes to k people, adds noise, measures the guarantee again, publishes",
+        ("person", "purpose", "anonymize"),
+        (t.CLEAN,),
+        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
         kveil.anonymize.stage.run,
     ),
     Stage(
-        "train", "trains models on the release, and a baseline on clean rows that is never deployed",
-        ("person", "anonymize", "train"), (t.CLEAN, t.RELEASE), (t.MODELS, t.BASELINES),
+        "train",
+        "trains models on the release, and a baseline on clean rows that is never deployed",
+        ("person", "anonymize", "train"),
+        (t.CLEAN, t.RELEASE),
+        (t.MODELS, t.BASELINES),
         kveil.train.stage.run,
     ),
     Stage(
-        "evaluate", "judges the models on held-out people and measures the released table",
-        ("person", "anonymize", "train", "evaluate"), (t.CLEAN, t.RELEASE, t.GENERALIZER, t.MODELS), (t.UTILITY_METRICS, t.PRIVACY_METRICS),
+        "evaluate",
+        "judges the models on held-out people and measures the released table",
+        ("person", "anonymize", "train", "evaluate"),
+        (t.CLEAN, t.RELEASE, t.GENERALIZER, t.MODELS),
+        (t.UTILITY_METRICS, t.PRIVACY_METRICS),
         kveil.evaluate.stage.run,
     ),
     Stage(
-        "deploy", "lets the gate decide, registers the champion with its lineage, scores a batch",
-        ("person", "anonymize", "deploy"), (t.CLEAN, t.GENERALIZER, t.MODELS, t.UTILITY_METRICS, t.PRIVACY_METRICS), (t.DEPLOYMENTS, t.SCORES),
+        "deploy",
+        "lets the gate decide, registers the champion with its lineage, scores a batch",
+        ("person", "anonymize", "deploy"),
+        (t.CLEAN, t.GENERALIZER, t.MODELS, t.UTILITY_METRICS, t.PRIVACY_METRICS),
+        (t.DEPLOYMENTS, t.SCORES),
         kveil.deploy.stage.run,
     ),
     Stage(
-        "report", "writes what was asked, done, measured and not claimed",
+        "report",
+        "writes what was asked, done, measured and not claimed",
         ("person", "purpose", "sources", "consent", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
-        (t.PROVENANCE, t.CLEANING_LOG, t.BUDGET_LEDGER, t.RELEASES, t.PRIVACY_METRICS, t.MODELS, t.UTILITY_METRICS, t.DEPLOYMENTS),
+        (
+            t.PROVENANCE,
+            t.CLEANING_LOG,
+            t.BUDGET_LEDGER,
+            t.RELEASES,
+            t.PRIVACY_METRICS,
+            t.MODELS,
+            t.UTILITY_METRICS,
+            t.DEPLOYMENTS,
+        ),
         (t.REPORTS,),
         kveil.report.stage.run,
     ),
-)  # fmt: skip
+)
 
 
-def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[str] = (), force: bool = False) -> Context:
-    """Runs the named stages (default: all) in order, skipping those that are up to date; returns the run's context.
+@dataclass(frozen=True)
+class Run:
+    """How a run ended: its context, and the sentence of a gate that refused (empty when none did)."""
 
-    A second run of the same policy in the same lake fails at once. A gate's refusal lets the later stages (the report)
-    run and is raised at the end.
+    context: Context
+    refusal: str
+
+
+def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[str] = (), force: bool = False) -> Run:
+    """Runs the named stages (default: all) in order, skipping those that are up to date.
+
+    A second run of the same policy in the same lake fails at once. A gate's refusal ends its own stage alone: the later
+    ones (the report) run, and the refusal is in the result.
     """
     now = datetime.now(timezone.utc)
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     ctx = Context(policy, store, run_id, now, progress)
     busy = f"policy {policy.name}: another run is working in this lake; wait until it is done"
-    refusals: list[KveilError] = []
+    refusal = ""
     with store.lake.locked(f"run-{policy.name}", busy):
         for stage in STAGES:
             if not names or stage.name in names:
-                try:
-                    _run_stage(stage, ctx, force)
-                except _RefusedError as refusal:
-                    refusals.append(refusal)
-    if refusals:
-        raise refusals[0]
-    return ctx
+                refusal = _refusal(stage, ctx, force) or refusal
+    return Run(ctx, refusal)
 
 
-class _RefusedError(KveilError):
-    """A gate's no: the outcome of a stage that did its work."""
-
-    exit_code = 4
-
-
-def _run_stage(stage: Stage, run_context: Context, force: bool) -> None:
+def _refusal(stage: Stage, run_context: Context, force: bool) -> str:
+    """Runs one stage unless it is up to date; returns the sentence of its gate's no, or nothing."""
     started = time.monotonic()
     ctx = replace(run_context, stage=stage.name, reads=_versions(run_context, stage.reads))
     try:
@@ -127,18 +154,13 @@ def _run_stage(stage: Stage, run_context: Context, force: bool) -> None:
         if last is not None and not force:
             ctx.progress.line(f"{stage.name:<10} up to date")
             _log(stage, ctx, "up to date", StageResult(refusal=last), started)
-            if last:
-                raise _RefusedError(last)
-            return
+            return last
         result = stage.run(ctx)
-    except _RefusedError:
-        raise
     except KveilError as error:
         _log(stage, ctx, "failed", StageResult(refusal=str(error)), started)
         raise
     _log(stage, ctx, "refused" if result.refusal else "done", result, started)
-    if result.refusal:
-        raise _RefusedError(result.refusal)
+    return result.refusal
 
 
 def _versions(ctx: Context, tables: Sequence[Table]) -> dict[str, int]:
@@ -168,7 +190,13 @@ def _last_done(stage: Stage, ctx: Context) -> str | None:
     if not ctx.store.exists(ref):
         return None
     same = (F.col("policy") == ctx.policy.name) & (F.col("stage") == stage.name) & F.col("outcome").isin("done", "refused")
-    row = ctx.store.read(ref).where(same).withColumn("stale", F.col("valid_until") <= F.lit(ctx.now)).orderBy(F.desc("written_at")).first()
+    row = (
+        ctx.store.read(ref)
+        .where(same)
+        .withColumn("stale", F.col("valid_until") <= F.lit(ctx.now))
+        .orderBy(F.desc("written_at"))
+        .first()
+    )
     if row is None or row["build"] != ctx.build or row["stale"]:
         return None
     shared = {str(table.of(ctx.policy)) for table in stage.writes if table.shared}

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from kveil.cli import commands
 from kveil.pipeline import STAGES
 from kveil.tables import dictionary, schema
@@ -63,7 +62,18 @@ def test_jobs_are_thin(job):
 @pytest.mark.parametrize("path", LIB, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_that_spark_connect_lacks(path):
     """rdd, sparkContext, the JVM and caching do not exist on Connect or serverless; whole tables never reach the driver."""
-    forbidden = {"rdd", "sparkContext", "_jvm", "_jdf", "_sc", "cache", "persist", "toPandas", "broadcast_variable", "accumulator"}
+    forbidden = {
+        "rdd",
+        "sparkContext",
+        "_jvm",
+        "_jdf",
+        "_sc",
+        "cache",
+        "persist",
+        "toPandas",
+        "broadcast_variable",
+        "accumulator",
+    }
     tree = ast.parse(path.read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not forbidden & used

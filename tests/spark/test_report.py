@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,7 @@ from kveil.context import Context
 from kveil.log import Progress
 from kveil.report import render
 from kveil.report.facts import facts
-from kveil.report.stage import run
+from kveil.report.stage import last_summary, run
 from kveil.settings import Policy
 from kveil.tables import schema
 from kveil.tables.lake import Lake
@@ -21,14 +20,6 @@ from kveil.tables.store import TableStore
 
 NOW = datetime(2025, 3, 14, 9, 25, 31, tzinfo=timezone.utc)
 GOLDEN = Path(__file__).parents[1] / "golden" / "report_facts.json"
-
-
-@pytest.fixture(scope="session")
-def spark():
-    os.environ["KVEIL_MASTER"] = "local[2]"
-    from kveil.session import session
-
-    return session("kveil-tests")
 
 
 def policy(**changes):
@@ -125,7 +116,7 @@ def filled(spark, tmp_path_factory):
         minutes=40,
     )
     put(ctx, schema.PRIVACY_METRICS, {**metric, "value": 2.0, "met": False}, policy="other", release_id="alien")
-    spent = {"epsilon": Decimal("0.5"), "unit": "value", "budget": Decimal("1.5")}
+    spent = {"epsilon": Decimal("0.5"), "unit": "row", "budget": Decimal("1.5")}
     put(
         ctx,
         schema.BUDGET_LEDGER,
@@ -219,9 +210,19 @@ def test_a_release_that_was_measured_and_refused_is_the_latest(ctx):
     put(ctx, schema.RELEASES, release, minutes=40, release_id="published")
     metric = {"measured_on": "staging", "metric": "class_people_min", "scope": "", "threshold": 5.0, "value": 4.0, "met": False}
     put(ctx, schema.PRIVACY_METRICS, metric, release_id="refused", minutes=10)
+    put(ctx, schema.RUN_LOG, {"stage": "anonymize", "outcome": "done", "rows_out": 88}, minutes=30)
+    put(ctx, schema.RUN_LOG, {"stage": "anonymize", "outcome": "failed", "message": "no"}, minutes=10)
+    table = ctx.spark.range(1)
+    ctx.store.replace(ctx.ref(schema.RELEASE), table, properties={"kveil.release_id": "published"})
     found = facts(ctx)
     assert (found["release_id"], found["release"], found["gate"]) == ("refused", None, [])
-    assert "The guarantee did not hold, so nothing was published." in render.markdown(found)
+    assert "The guarantee did not hold, so this release was not published." in render.markdown(found)
+    # The policy is put back to what it was: its release is there already and is what the report is about again.
+    put(ctx, schema.RUN_LOG, {"stage": "anonymize", "outcome": "up to date"}, minutes=1)
+    found = facts(ctx)
+    assert (found["release_id"], found["release"]["version"]) == ("published", 3)
+    stage = found["stages"][2]
+    assert (stage["outcome"], stage["rows_out"], stage["message"]) == ("up to date", 88, None)
 
 
 def test_facts_of_an_empty_lake_make_a_report(ctx):
@@ -264,3 +265,10 @@ def test_running_twice_writes_one_report(filled, found):
     assert sorted(path.name for path in (lake / "reports/run-3").iterdir()) == ["facts.json", "index.html", "report.md"]
     assert json.loads((lake / "reports/run-3/facts.json").read_text(encoding="utf-8")) == found
     assert result.rows_out == 1
+    lines = last_summary(filled)
+    assert lines[:-1] == render.summary(found)[:-1]
+    assert lines[-1].endswith(str(lake / row["path"]))
+
+
+def test_no_report_has_no_summary(ctx):
+    assert last_summary(ctx) == []

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
-
 from kveil.privacy.laplace import noisy, sample
 from kveil.privacy.randomness import SystemBits, below
+from scipy.stats import chisquare
+
 from tests.strategies import SeededBits
 
 DRAWS = 200_000

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from kveil.model import columns
 from kveil.model.features import (
     FeatureMap,

@@ -4,7 +4,6 @@ import math
 from types import SimpleNamespace
 
 import pytest
-
 from kveil.deploy.gate import decision
 from kveil.settings.models import Deploy, Gate
 

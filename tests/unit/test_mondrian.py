@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
 from kveil.privacy.mondrian import Fragment, Model, partition
+
 from tests.strategies import fragments
 
 
@@ -65,7 +65,11 @@ def test_no_class_can_be_cut_again_along_an_ordered_column(fragment, k):
 
 def test_one_person_with_a_thousand_rows_is_one_person():
     fragment = Fragment(
-        np.arange(1000, dtype=np.int64)[:, None], np.zeros(1000, dtype=np.int64), np.empty((1000, 0), dtype=np.int64), (False,), (999,)
+        np.arange(1000, dtype=np.int64)[:, None],
+        np.zeros(1000, dtype=np.int64),
+        np.empty((1000, 0), dtype=np.int64),
+        (False,),
+        (999,),
     )
     assert partition(fragment, Model(2)) is None
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from kveil.model.portable import LinearModel, model_from_dict
 from kveil.train.extract import ensemble_of
 

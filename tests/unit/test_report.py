@@ -197,7 +197,7 @@ def test_any_demand_not_met_means_not_held(facts, metric):
     next(row for row in facts["privacy"] if row["metric"] == metric)["met"] = False
     page, text, lines = documents(without(facts, release=None))
     assert "✗ not met" in page and "✗ not met" in text
-    assert "The guarantee did not hold, so nothing was published." in "\n".join(lines)
+    assert "The guarantee did not hold, so this release was not published." in "\n".join(lines)
 
 
 def test_unmeasured_is_not_held(facts):
@@ -208,10 +208,17 @@ def test_unmeasured_is_not_held(facts):
 def test_gate_refused(facts):
     for check in facts["gate"]:
         check["registered_version"] = None
-    facts["gate"][0].update(met=False, measured=0.0712)
+    next(check for check in facts["gate"] if check["check"] == "max_auc_loss").update(met=False, measured=0.0712)
     page, text, lines = documents(facts)
     for said in (page, text, "\n".join(lines)):
         assert "The gate refused, so no model was registered; not met: AUC-ROC lost against the baseline." in said
+
+
+def test_gate_that_had_no_model_to_judge(facts):
+    for check in facts["gate"]:
+        check.update(algorithm=None, measured=None, met=False, registered_version=None)
+    page, text, _ = documents(without(facts, utility=[]))
+    assert "judging no model" in page and "judging no model" in text
 
 
 def test_report_without_noise_and_sensitive_columns(facts):
@@ -224,7 +231,7 @@ def test_report_without_noise_and_sensitive_columns(facts):
     page, text, _ = documents(without(facts, ledger=[]))
     for said in (page, text):
         assert "no column carries noise" in said
-        assert "Epsilon protects one value" not in said
+        assert "Epsilon protects one row" not in said
         assert "sensitive values cannot be guessed" not in said
         assert "nothing was spent" in said
     assert [picture.svg != "" for picture in pictures(facts)] == [True, True, True, False]

@@ -2,9 +2,9 @@
 
 import pytest
 import yaml
-
 from kveil.errors import SettingsError
 from kveil.settings import fingerprint, load
+
 from tests.builders import CONF, changed, journey
 
 
@@ -33,7 +33,11 @@ def test_every_policy_we_ship_loads(path):
         ({"anonymize__k": "ten"}, "anonymize.k", "'ten'"),
         ({"anonymize__k": 1}, "anonymize.k", "greater than or equal to 2"),
         ({"anonymize__quasi_identifiers__shoe_size": {"kind": "number"}}, "anonymize.quasi_identifiers.shoe_size", "shoe_size"),
-        ({"anonymize__noise__amount_cents": {"lower": 9, "upper": 0, "epsilon": 1}}, "anonymize.noise.amount_cents", "lower must be below"),
+        (
+            {"anonymize__noise__amount_cents": {"lower": 9, "upper": 0, "epsilon": 1}},
+            "anonymize.noise.amount_cents",
+            "lower must be below",
+        ),
         ({"anonymize__noise__amount_cents__epsilon": 0}, "anonymize.noise.amount_cents.epsilon", "greater than 0"),
         ({"anonymize__noise__amount_cents__epsilon": -1}, "anonymize.noise.amount_cents.epsilon", "greater than 0"),
         ({"anonymize__budget": None}, "anonymize", "budget"),

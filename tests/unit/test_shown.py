@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from kveil.privacy import labels
 from kveil.privacy.classes import Membership, shown
 from kveil.privacy.coding import NULL, Coding

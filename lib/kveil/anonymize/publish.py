@@ -1,5 +1,6 @@
 """From staging to a published release, and the destruction of what still knew the people."""
 
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
@@ -8,6 +9,9 @@ from kveil.context import Context
 from kveil.errors import GuaranteeError
 from kveil.tables.schema import CANDIDATE, GENERALIZER, RELEASE, STAGING
 from kveil.tables.store import NO_STATISTICS
+
+RELEASE_ID = "kveil.release_id"
+"""The table property that says which release a table holds."""
 
 
 def published_version(ctx: Context, release_id: str) -> int:
@@ -25,18 +29,36 @@ def published_version(ctx: Context, release_id: str) -> int:
     candidate = ctx.store.read(ctx.ref(CANDIDATE))
     _check_same(content(candidate, columns), promised, "candidate")
     partition_by = ctx.policy.anonymize.partition_by
-    ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {"kveil.release_id": release_id})
+    ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {RELEASE_ID: release_id})
     _check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
     version = ctx.store.version(ctx.ref(RELEASE))
     assert version is not None  # just written
     return version
 
 
+def restored_version(ctx: Context, release_id: str, version: int) -> int:
+    """Makes an earlier version of the release table the current one and returns the new version."""
+    ref = ctx.ref(RELEASE)
+    try:
+        rows = ctx.store.read(ref, version)
+        ctx.store.replace(ref, rows, ctx.policy.anonymize.partition_by, {RELEASE_ID: release_id})
+    except PySparkException:
+        raise GuaranteeError(
+            f"anonymize: release {release_id} was published before, but version {version} of {ref} is gone; "
+            "drawing its noise again would not be paid for, so change the guarantee or the data, or restore the table"
+        ) from None
+    restored = ctx.store.version(ref)
+    assert restored is not None  # just written
+    return restored
+
+
 def _write_candidate(ctx: Context, columns: list[str]) -> None:
     partition_by = ctx.policy.anonymize.partition_by
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*columns)
-    ctx.store.replace(ctx.ref(CANDIDATE), gathered.sortWithinPartitions(*columns), partition_by, NO_STATISTICS)
+    labels = list(ctx.policy.anonymize.quasi_identifiers)
+    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*labels)
+    ordered = gathered.sortWithinPartitions(*labels, F.xxhash64(*columns))
+    ctx.store.replace(ctx.ref(CANDIDATE), ordered, partition_by, NO_STATISTICS)
 
 
 def _write_generalizer(ctx: Context, release_id: str) -> None:
@@ -44,7 +66,7 @@ def _write_generalizer(ctx: Context, release_id: str) -> None:
     trees = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNotNull())
     named = F.to_json(F.struct(*partition_by)) if partition_by else F.lit("{}")
     rows = trees.select(F.lit(release_id).alias("release_id"), named.alias("partition"), F.col(TREE).alias("tree"))
-    ctx.store.replace(ctx.ref(GENERALIZER), rows, properties=NO_STATISTICS)
+    ctx.store.replace_where(ctx.ref(GENERALIZER), rows, release_id=release_id)
 
 
 def _check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> None:

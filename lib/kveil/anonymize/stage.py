@@ -13,7 +13,7 @@ from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, release_id, used_columns
 from kveil.anonymize.kernel import Kernel
-from kveil.anonymize.publish import destroy_link, published_version
+from kveil.anonymize.publish import RELEASE_ID, destroy_link, published_version, restored_version
 from kveil.anonymize.remeasure import Metric, measured
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
@@ -34,6 +34,8 @@ def run(ctx: Context) -> StageResult:
     row = _recorded(ctx, this)
     if row is None:
         row = _published(ctx, this, clean, identity[0])
+    elif ctx.store.property_of(ctx.ref(RELEASE), RELEASE_ID) != this:
+        row = _published_again(ctx, row)
     _destroy_and_record(ctx, row)
     return StageResult(rows_in=identity[0], rows_out=row["rows_released"])
 
@@ -59,19 +61,17 @@ def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[
 def _make_staging(ctx: Context, this: str, clean: DataFrame) -> None:
     """Generalizes and draws the noise, in one Delta commit; a committed staging of this release is used as it is."""
     ref = ctx.ref(STAGING)
-    if ctx.store.property_of(ref, "kveil.release_id") == this:
+    if ctx.store.property_of(ref, RELEASE_ID) == this:
         return
     ctx.store.destroy(ref)
     settings = ctx.policy.anonymize
-    schema = ddl(of_staging(settings, dict(clean.dtypes)))
+    schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
+    assert isinstance(schema, StructType)  # a list of columns parses to nothing else
     with ctx.step("generalize and add noise") as note:
-        kernel = Kernel(
-            settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(StructType.fromDDL(schema))
-        )
-        by = settings.partition_by or [F.lit(0)]
-        generalize = kernel.function()
-        rows = clean.groupBy(*by).applyInArrow(generalize, schema)  # type: ignore[arg-type]
-        ctx.store.replace(ref, rows, properties={"kveil.release_id": this, **NO_STATISTICS})
+        kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
+        by = [F.col(name) for name in settings.partition_by] or [F.lit(0)]
+        rows = clean.groupBy(*by).applyInArrow(kernel.function(), schema)
+        ctx.store.replace(ref, rows, properties={RELEASE_ID: this, **NO_STATISTICS})
         partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
         note.text = f"{partitions:,} partitions"
 
@@ -98,7 +98,7 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
 
 def _sentence(broken: list[Metric]) -> str:
     found = "; ".join(
-        f"{metric.name}{f' of {metric.scope}' if metric.scope else ''} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
+        f"{' of '.join(filter(None, [metric.name, metric.scope]))} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
         for metric in broken
     )
     return (
@@ -131,18 +131,26 @@ def _clamped_shares(clean: DataFrame, ctx: Context) -> dict[str, float]:
 
 
 def _recorded(ctx: Context, this: str) -> dict[str, Any] | None:
-    """The release's row, when it was published before and is still what its table holds."""
+    """The release's row, when it was published before."""
     ref = ctx.ref(RELEASES)
-    if not ctx.store.exists(ref) or ctx.store.property_of(ctx.ref(RELEASE), "kveil.release_id") != this:
+    if not ctx.store.exists(ref):
         return None
     row = ctx.store.read(ref).where((F.col("release_id") == this) & (F.col("policy") == ctx.policy.name)).first()
     return {**row.asDict(), "epsilon": Decimal(row["epsilon"])} if row else None
 
 
+def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
+    """Brings an earlier release back as it was: its rows are copied, since drawing again would spend without booking."""
+    with ctx.step("publish an earlier release again") as note:
+        version = restored_version(ctx, row["release_id"], row["version"])
+        note.text = f"{row['rows_released']:,} rows as {ctx.ref(RELEASE)}, version {version}"
+    again = {**row, "version": version, "run_id": ctx.run_id, "written_at": ctx.now}
+    _record(ctx, again)
+    return again
+
+
 def _record(ctx: Context, row: dict[str, Any]) -> None:
-    ctx.store.replace_where(
-        ctx.ref(RELEASES), ctx.rows(RELEASES, [row]), policy=ctx.policy.name, release_id=row["release_id"]
-    )
+    ctx.store.replace_where(ctx.ref(RELEASES), ctx.rows(RELEASES, [row]), policy=ctx.policy.name, release_id=row["release_id"])
 
 
 def _destroy_and_record(ctx: Context, row: dict[str, Any]) -> None:

@@ -11,17 +11,8 @@ from kveil.model.lineage import Release, current_models, current_release, frozen
 from kveil.model.scoring import ScoringModel
 from kveil.model.tracking import Tracker
 from kveil.settings import fingerprint
-from kveil.tables.schema import (
-    CLEAN,
-    DEPLOYMENTS,
-    GENERALIZER,
-    MODELS,
-    PRIVACY_METRICS,
-    RELEASES,
-    SCORES,
-    UTILITY_METRICS,
-    Table,
-)
+from kveil.tables.declaration import Table
+from kveil.tables.schema import CLEAN, DEPLOYMENTS, GENERALIZER, MODELS, PRIVACY_METRICS, RELEASES, SCORES, UTILITY_METRICS
 from kveil.tables.store import NO_STATISTICS
 
 

@@ -1,8 +1,12 @@
 """Stage 5: judges every model on held-out people, and measures the released table by itself."""
 
+from typing import Any
+
 from kveil.context import Context, StageResult
+from kveil.errors import GuaranteeError
 from kveil.evaluate.certainty import category_domains, certainty_metrics
 from kveil.evaluate.classes import class_metrics
+from kveil.evaluate.recheck import recheck_metrics
 from kveil.evaluate.utility import metric_rows, utility
 from kveil.evaluate.views import scored
 from kveil.model.columns import ColumnKind, column_kinds, generalizer_inputs
@@ -30,6 +34,7 @@ def run(ctx: Context) -> StageResult:
     scored_rows = _predict(ctx, release, models)
     _measure_utility(ctx, release)
     _measure_release(ctx, release)
+    _recheck(ctx, release)
     return StageResult(rows_in=scored_rows, rows_out=scored_rows)
 
 
@@ -77,9 +82,33 @@ def _measure_release(ctx: Context, release: Release) -> None:
         table = ctx.read(RELEASE)
         rows = class_metrics(table, settings, release.rows_in, release.rows_suppressed)
         rows += certainty_metrics(table, settings, category_domains(ctx.read(CLEAN), settings))
-        common = {"release_id": release.id, "measured_on": "release"}
-        ctx.store.replace_where(
-            ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, [{**common, **row} for row in rows]),
-            policy=ctx.policy.name, release_id=release.id, measured_on="release",
-        )  # fmt: skip
+        _record(ctx, release, "release", rows)
         note.rows(len(rows), "metrics")
+
+
+def _recheck(ctx: Context, release: Release) -> None:
+    """Finds the people behind the published classes again; a mismatch is recorded and fails the stage."""
+    with ctx.step("find the released classes in the clean table") as note:
+        released, trees = ctx.read(RELEASE), ctx.read(GENERALIZER)
+        splits = [row["split"] for row in released.select("split").distinct().collect()]
+        generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in splits}
+        rows = recheck_metrics(ctx.read(CLEAN), released, ctx.policy.person, ctx.policy.anonymize, generalizers)
+        _record(ctx, release, "clean", rows)
+        note.text = f"{rows[0]['value']:,.0f} classes, the smallest of {rows[1]['value']:.0f} people"
+    if not all(row.get("met", True) for row in rows):
+        raise GuaranteeError(
+            f"evaluate: {ctx.ref(RELEASE)} is not what the clean table gives "
+            f"({rows[2]['value']:,.0f} rows differ, the smallest class "
+            f"holds {rows[1]['value']:.0f} people); withdraw the release and run stage anonymize again"
+        )
+
+
+def _record(ctx: Context, release: Release, measured_on: str, rows: list[dict[str, Any]]) -> None:
+    common = {"release_id": release.id, "measured_on": measured_on}
+    ctx.store.replace_where(
+        ctx.ref(PRIVACY_METRICS),
+        ctx.rows(PRIVACY_METRICS, [{**common, **row} for row in rows]),
+        policy=ctx.policy.name,
+        release_id=release.id,
+        measured_on=measured_on,
+    )

@@ -29,7 +29,9 @@ class Generalizer:
         self._partitions = dict(sorted(partitions.items()))
 
     @classmethod
-    def from_rows(cls, settings: Anonymize, rows: Iterable[tuple[Mapping[str, str], bytes]], split: str = "train") -> "Generalizer":
+    def from_rows(
+        cls, settings: Anonymize, rows: Iterable[tuple[Mapping[str, str], bytes]], split: str = "train"
+    ) -> "Generalizer":
         """From the generalizer table's rows (partition values, tree bytes), keeping one part of the split."""
         by = [name for name in settings.partition_by if name != "split"]
         chosen = {
@@ -43,7 +45,7 @@ class Generalizer:
 
     def representatives(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Per quasi-identifier the values that NAME_rep would have: floats, datetime64[D], or texts (None for null)."""
-        return self._shown(rows, lambda partition, name, leaf: _representative(partition, name, leaf))
+        return self._shown(rows, _representative)
 
     def labels(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Per quasi-identifier the label that the release shows for the row's class."""
@@ -88,7 +90,10 @@ class Generalizer:
     def from_bytes(cls, data: bytes) -> "Generalizer":
         """The generalizer that `to_bytes` wrote."""
         document = json.loads(data)
-        parts = {tuple(json.loads(key)): FrozenPartition.from_bytes(bytes.fromhex(tree)) for key, tree in document["partitions"].items()}
+        parts = {
+            tuple(json.loads(key)): FrozenPartition.from_bytes(bytes.fromhex(tree))
+            for key, tree in document["partitions"].items()
+        }
         return cls(document["partition_by"], parts)
 
 

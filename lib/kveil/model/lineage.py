@@ -44,11 +44,12 @@ def trained_models(rows: Sequence[Row], trained_on: str) -> list[TrainedModel]:
     return [TrainedModel.from_json(row["algorithm"], trained_on, row["document"]) for row in rows]
 
 
-def frozen_generalizer(trees: DataFrame, policy: Policy, release: Release) -> Generalizer:
-    """The release's generalizer, one tree per partition; ContractError when the table holds another release's."""
+def frozen_generalizer(trees: DataFrame, policy: Policy, release: Release, split: str = "train") -> Generalizer:
+    """The release's generalizer for one part of the split, one tree per partition; ContractError when it is not there."""
     rows = trees.where(F.col("release_id") == release.id).select("partition", "tree").collect()
     if not rows:
         raise ContractError(
             f"policy {policy.name}: the generalizer table is not of the current release; run stage anonymize again"
         )
-    return Generalizer.from_rows(policy.anonymize, ((json.loads(row["partition"]), bytes(row["tree"])) for row in rows))
+    parsed = [(json.loads(row["partition"]), bytes(row["tree"])) for row in rows]
+    return Generalizer.from_rows(policy.anonymize, parsed, split)

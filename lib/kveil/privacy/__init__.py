@@ -1,0 +1,1 @@
+"""The mathematics: numpy arrays in, numpy arrays out."""

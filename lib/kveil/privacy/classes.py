@@ -1,6 +1,7 @@
 """What each equivalence class shows of a column: label, bounds and a representative counted over people."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ class Membership:
 @dataclass(frozen=True)
 class Shown:
     """Per class: the label, the lowest and highest code without null (NULL where a class has nulls alone), and the
-    representative: mean over people (number, date; NaN where null) or the code that most people hold (text)."""
+    representative: mean over people (number, date; NaN where null) or the code that most people hold (text).
+    """
 
     labels: list[str | None]
     lowest: I64
@@ -70,7 +72,7 @@ def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: ND
     keys = np.unique(membership.class_of_row[known].astype(np.int64) * domain + codes[known])
     starts = np.searchsorted(keys // domain, np.arange(membership.classes + 1))
     names = np.array(coding.values, dtype=object)
-    held = [sorted(names[keys[a:b] % domain]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    held = [sorted(names[keys[a:b] % domain]) for a, b in pairwise(starts)]
     return [labels.of_set(values, domain, bool(null)) for values, null in zip(held, has_null, strict=True)]
 
 

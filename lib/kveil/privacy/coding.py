@@ -19,7 +19,8 @@ Kind = Literal["number", "date", "ordered", "category"]
 @dataclass(frozen=True)
 class Coding:
     """How one column is coded. `values` are the ordered values or the categories found; `lowest` and `highest` the
-    codes of the whole table's extremes, which labels and information loss are measured against."""
+    codes of the whole table's extremes, which labels and information loss are measured against.
+    """
 
     name: str
     kind: Kind
@@ -58,7 +59,9 @@ class Coding:
 
     def _of_numbers(self, column: NDArray[np.float64]) -> I64:
         missing = np.isnan(column)
-        cells = np.clip(np.floor(np.where(missing, 0.0, column) / self.step), -_FARTHEST, _FARTHEST)
+        # floor_divide, since dividing first rounds the smallest negative numbers up to zero.
+        with np.errstate(invalid="ignore"):
+            cells = np.floor_divide(np.clip(np.where(missing, 0.0, column), -_FARTHEST, _FARTHEST), self.step)
         return np.where(missing, NULL, cells.astype(np.int64))
 
     def text(self, code: int) -> str:

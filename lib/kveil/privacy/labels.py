@@ -7,7 +7,7 @@ In a set, `\\`, `,`, `{` and `}` inside a value are escaped by a backslash, so t
 
 import re
 
-from kveil.privacy.coding import Coding
+from kveil.privacy.coding import Coding, Kind
 
 WHOLE = "*"
 RANGE = " .. "
@@ -55,7 +55,7 @@ def size(label: str | None, domain: int, order: tuple[str, ...] = ()) -> int:
 
     `order` lists an ordered column's values; without it the label is read as a set's.
     """
-    kind = "ordered" if order else "category"
+    kind: Kind = "ordered" if order else "category"
     names = order or tuple(f"\0{i}" for i in range(domain))
     values, has_null = members(label, Coding("", kind, values=names))
     return len(values) + has_null

@@ -28,7 +28,8 @@ class Model:
 @dataclass(frozen=True)
 class Fragment:
     """Rows to partition: codes [n, d], person numbers [n], sensitive codes [n, s]; per dimension whether it is a set
-    and the span that widths are measured against."""
+    and the span that widths are measured against.
+    """
 
     codes: I64
     people: I64
@@ -180,7 +181,13 @@ class _Builder:
     closed: int = 0
 
     def node(self) -> int:
-        for column, value in ((self.dimension, LEAF), (self.threshold, 0), (self.left, LEAF), (self.right, LEAF), (self.leaf, LEAF)):
+        for column, value in (
+            (self.dimension, LEAF),
+            (self.threshold, 0),
+            (self.left, LEAF),
+            (self.right, LEAF),
+            (self.leaf, LEAF),
+        ):
             column.append(value)
         return len(self.dimension) - 1
 

@@ -18,7 +18,8 @@ LEAF = -1
 @dataclass(frozen=True)
 class Tree:
     """Nodes as arrays, node 0 the root. An inner node sends a row left when its code in `dimension` is at most
-    `threshold` (ordered) or among the node's members (sets); a leaf has dimension LEAF and a class number."""
+    `threshold` (ordered) or among the node's members (sets); a leaf has dimension LEAF and a class number.
+    """
 
     dimension: I32
     threshold: I64

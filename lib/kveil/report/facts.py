@@ -16,8 +16,8 @@ from kveil.context import Context
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.lake import Lake
-from kveil.tables.schema import Table, TableRef
 
 Fact = dict[str, Any]
 """A row or a group of plain values: text, whole and real numbers, true and false, lists and maps of these."""
@@ -32,7 +32,8 @@ def facts(ctx: Context) -> Fact:
     so a report can be made after any stage.
     """
     policy = ctx.policy
-    release_id = _latest_release(ctx)
+    stages = _stages(ctx)
+    release_id = _release_of(ctx, stages)
     provenance = _latest_build(ctx, schema.PROVENANCE)
     return {
         "format": 1,
@@ -51,7 +52,7 @@ def facts(ctx: Context) -> Fact:
         },
         "asked": _asked(policy),
         "consent": _consent(policy, provenance),
-        "stages": _stages(ctx),
+        "stages": stages,
         "sources": _sources(policy, provenance),
         "cleaning": sorted(_latest_build(ctx, schema.CLEANING_LOG), key=lambda rule: rule["step"]),
         "release_id": release_id,
@@ -104,8 +105,15 @@ def _utc(now: datetime) -> str:
     return aware.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _latest_release(ctx: Context) -> str | None:
-    """The release that was last measured or published; a refused one has metrics and no publication."""
+def _release_of(ctx: Context, stages: list[Fact]) -> str | None:
+    """The release that the report is about: what is published now, or what the last anonymize failed to publish."""
+    failed = any(stage["stage"] == "anonymize" and stage["outcome"] == "failed" for stage in stages)
+    published = ctx.store.property_of(ctx.ref(schema.RELEASE), "kveil.release_id")
+    return published if published and not failed else _last_measured(ctx)
+
+
+def _last_measured(ctx: Context) -> str | None:
+    """The release that was measured or published last; a refused one has metrics and no publication."""
     tables = [_known(ctx, table) for table in (schema.RELEASES, schema.PRIVACY_METRICS)]
     seen = [table.select("release_id", "written_at") for table in tables if table is not None]
     if not seen:
@@ -146,13 +154,13 @@ def _stages(ctx: Context) -> list[Fact]:
     """One fact per stage, in order: how it ended last, with the figures of the run that last did its work."""
     log = _known(ctx, schema.RUN_LOG)
     last = _last_per_stage(log)
-    worked = _last_per_stage(log.where(F.col("outcome") != "up to date") if log is not None else None)
+    worked = _last_per_stage(log.where(F.col("outcome").isin("done", "refused")) if log is not None else None)
     nothing: Fact = dict.fromkeys(name for name in schema.RUN_LOG.names if name != "policy")
     stages = []
     for stage in STAGES:
-        fact = {**nothing, **worked.get(stage, {}), "stage": stage}
-        fact["outcome"] = last[stage]["outcome"] if stage in last else "not run"
-        stages.append(fact)
+        outcome = last[stage]["outcome"] if stage in last else "not run"
+        figures = (worked if outcome == "up to date" else last).get(stage, {})
+        stages.append({**nothing, **figures, "stage": stage, "outcome": outcome})
     # The report's own row is written when it is done, so what the log holds is the report before this one.
     stages[-1] = {**nothing, "stage": "report", "outcome": "this report", "run_id": ctx.run_id, "build": ctx.build}
     return stages

@@ -153,7 +153,7 @@ def _utility(facts: Fact) -> Picture:
 
 
 def _budget(facts: Fact) -> Picture:
-    title, money = "Privacy budget, epsilon per value", spending(facts)
+    title, money = "Privacy budget, epsilon per row", spending(facts)
     if not money["budget"]:
         return Picture(title, "Not measured: the policy has no noise and so no budget.")
     remaining = max(float(money["remaining"]), 0)

@@ -84,7 +84,9 @@ def verdict(facts: Fact) -> list[tuple[bool | None, str]]:
     elif held is None:
         first = "The guarantee was not measured" + ("." if published else ", and nothing was published.")
     else:
-        first = "The guarantee did not hold" + (", although rows were published." if published else ", so nothing was published.")
+        first = (
+            "The guarantee did not hold, " + ("although rows were" if published else "so this release was not") + " published."
+        )
     if passed:
         version = facts["gate"][0]["registered_version"]
         registered = f": {facts['gate'][0]['model']} is registered as version {version}" if version else ""
@@ -111,7 +113,8 @@ def troubles(facts: Fact) -> list[str]:
 def champion(facts: Fact) -> str | None:
     """The algorithm that the gate judged, or else the release's best; None when no model was scored."""
     if facts["gate"]:
-        return str(facts["gate"][0]["algorithm"])
+        judged: str | None = facts["gate"][0]["algorithm"]
+        return judged
     best = [row for row in facts["utility"] if row["trained_on"] == "release" and row["metric"] == "auc_roc" and row["value"]]
     return str(max(best, key=lambda row: (row["view"] == "generalized", row["value"]))["algorithm"]) if best else None
 
@@ -144,10 +147,10 @@ def _suppressed(facts: Fact) -> Tile:
 def _epsilon(facts: Fact) -> Tile:
     noisy = [column for column in facts["asked"]["columns"] if column["role"] == "noise"]
     if not noisy:
-        return Tile("Epsilon per value", "none", "no column carries noise")
+        return Tile("Epsilon per row", "none", "no column carries noise")
     epsilon = facts["release"]["epsilon"] if facts["release"] else None
     spent, budget = spending(facts)["spent"], facts["asked"]["budget"]
-    return Tile("Epsilon per value", number(epsilon), f"budget: {spent} of {budget} spent", Decimal(spent) <= Decimal(budget))
+    return Tile("Epsilon per row", number(epsilon), f"budget: {spent} of {budget} spent", Decimal(spent) <= Decimal(budget))
 
 
 def _auc(facts: Fact) -> Tile:
@@ -280,7 +283,7 @@ def _not_claimed_of_columns(facts: Fact) -> Iterator[str]:
     if "noise" in names_by_role:
         many = measured(facts, "rows_per_person_max")
         example = f" Here m is {number(many)} at most." if many is not None else ""
-        yield f"Differential privacy of a person. Epsilon protects one value; a person with m rows is protected at m·ε.{example}"
+        yield f"Differential privacy of a person. Epsilon protects one row; a person with m rows is protected at m·ε.{example}"
     if "sensitive" in names_by_role:
         yield "That sensitive values cannot be guessed. A class holds several values, but one of them may be far more frequent."
     if "insensitive" in names_by_role:

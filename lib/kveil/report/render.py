@@ -48,7 +48,7 @@ def summary(facts: Fact) -> list[str]:
     lines = [
         ("released", f"{released.value} rows ({released.detail}); suppressed {suppressed.value} ({suppressed.detail})"),
         ("guarantee", findings.verdict(facts)[0][1]),
-        ("noise", f"epsilon per value: {tiles['Epsilon per value'].value} ({tiles['Epsilon per value'].detail})"),
+        ("noise", f"epsilon per row: {tiles['Epsilon per row'].value} ({tiles['Epsilon per row'].detail})"),
     ]
     lines += [("model", line) for line in _model_lines(facts)] or [("models", words.MISSING)]
     lines.append(("gate", findings.verdict(facts)[1][1]))
@@ -155,7 +155,9 @@ def _row(fact: Fact) -> Fact:
 
 def _checks(rows: list[tuple[str, Any, Any, bool | None]]) -> list[Fact]:
     """The gate's thresholds in words: name, measured value, threshold with its side, whether it is met."""
-    side = {"min": "≥", "max": "≤"}
+    order = list(words.GATE)
+    rows = sorted(rows, key=lambda row: order.index(row[0]) if row[0] in order else len(order))
+    side = {"min": "≥", "max": "≤", "k": "≥"}
     return [
         {
             "label": words.said(words.GATE, name),

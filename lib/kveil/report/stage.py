@@ -1,10 +1,13 @@
 """Stage 7: writes the report of a run and the row that says so."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+from pyspark.sql import functions as F
 
 from kveil.context import Context, StageResult
 from kveil.report.facts import facts
@@ -27,9 +30,20 @@ def run(ctx: Context) -> StageResult:
     digest = hashlib.sha256(documents["index.html"].encode()).hexdigest()
     row = {"release_id": found["release_id"], "path": found["path"], "sha256": digest}
     ctx.store.replace_where(ctx.ref(REPORTS), ctx.rows(REPORTS, [row]), policy=ctx.policy.name, build=ctx.build)
-    for line in summary(found):
-        ctx.progress.line(line)
     return StageResult(rows_out=1)
+
+
+def last_summary(ctx: Context) -> list[str]:
+    """What the policy's last report says, in a few lines for a terminal; none when there is no report."""
+    if not ctx.store.exists(ctx.ref(REPORTS)):
+        return []
+    rows = ctx.store.read(ctx.ref(REPORTS)).where(F.col("policy") == ctx.policy.name)
+    row = rows.orderBy(F.desc("written_at")).first()
+    if row is None or not (ctx.files / row["path"]).with_name("facts.json").is_file():
+        return []
+    page = ctx.files / row["path"]
+    found = json.loads(page.with_name("facts.json").read_text(encoding="utf-8"))
+    return summary({**found, "path": str(page)})
 
 
 def publish(reports: Path, run_id: str, documents: dict[str, str]) -> None:

@@ -115,6 +115,7 @@ GATE = {
     "min_auc": "AUC-ROC of the model",
     "max_auc_loss": "AUC-ROC lost against the baseline",
     "max_prosecutor_risk": "Prosecutor risk of the release",
+    "k": "People in the smallest class",
 }
 
 ALGORITHMS = {"logistic_regression": "Logistic regression", "gradient_boosted_trees": "Gradient-boosted trees"}

@@ -1,6 +1,7 @@
 """docs/tables.md, generated: every zone, table and column, from the declarations in schema.py."""
 
-from kveil.tables.schema import TABLES, ZONES, Table
+from kveil.tables.declaration import ZONES, Table
+from kveil.tables.schema import TABLES
 
 
 def page() -> str:

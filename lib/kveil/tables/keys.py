@@ -5,7 +5,8 @@ import secrets
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.tables.schema import KEYS, TableRef
+from kveil.tables.declaration import TableRef
+from kveil.tables.schema import KEYS
 from kveil.tables.store import TableStore
 
 _REF = TableRef(KEYS.zone, KEYS.pattern)

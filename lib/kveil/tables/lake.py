@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kveil.errors import KveilError, SettingsError
-from kveil.tables.schema import ZONES, TableRef
+from kveil.tables.declaration import ZONES, TableRef
 
 _PERSONAL = ("raw", "clean", "restricted")
 
@@ -28,7 +28,12 @@ class Lake:
         catalog = address.removeprefix("catalog:")
         if not re.fullmatch(r"\w+", catalog):
             raise SettingsError([f"--lake: found {address!r}; allowed: a folder, a path, or catalog:NAME"])
-        return cls(str(Path(os.environ.get("KVEIL_FILES", "kveil-files")).resolve()), catalog)
+        return cls(_files(), catalog)
+
+    @property
+    def files(self) -> Path:
+        """The folder for what is not a table: the lake itself where it is local, else KVEIL_FILES."""
+        return Path(self.root if self.is_local else _files())
 
     @property
     def is_local(self) -> bool:
@@ -76,3 +81,7 @@ class Lake:
             except BlockingIOError:
                 raise KveilError(busy) from None
             yield
+
+
+def _files() -> str:
+    return str(Path(os.environ.get("KVEIL_FILES", "kveil-files")).resolve())

@@ -4,80 +4,7 @@ A table's name may hold {policy}, {source}, {table} and {release}; columns that 
 here but named by the table's `more`. docs/tables.md is generated from this file.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-from kveil.settings import Policy
-
-Zone = Literal["raw", "clean", "restricted", "release", "control"]
-
-ZONES: dict[Zone, str] = {
-    "raw": "rows as they came from the sources, of consenting people",
-    "clean": "rows ready for a release or a baseline, still personal",
-    "restricted": "working tables and rows set aside, personal, short-lived where possible",
-    "release": "what may leave: tables that passed their re-measured guarantee",
-    "control": "logs, metrics and evidence, nothing personal",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its name, its SQL type and what a reader needs to know."""
-
-    name: str
-    type: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class TableRef:
-    """One table of one lake: a zone and a name."""
-
-    zone: Zone
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.zone}.{self.name}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A declared table: where it lives, what it promises and its columns; `more` says which the policy adds."""
-
-    zone: Zone
-    pattern: str
-    promise: str
-    columns: tuple[Column, ...]
-    more: str = ""
-
-    @property
-    def ddl(self) -> str:
-        """The columns as a SQL schema string."""
-        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
-
-    @property
-    def names(self) -> list[str]:
-        """The columns' names, in order."""
-        return [column.name for column in self.columns]
-
-    @property
-    def shared(self) -> bool:
-        """Whether policies share this table, so that its version moves with other policies' runs."""
-        return "{" not in self.pattern
-
-    def of(self, policy: Policy, source: str = "") -> TableRef:
-        """This table for one policy (and, where the name asks for one, one source)."""
-        name = self.pattern.format(
-            policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release
-        )
-        return TableRef(self.zone, name)
-
-    def all_of(self, policy: Policy) -> list[TableRef]:
-        """This table for one policy and all its sources."""
-        if "{source}" in self.pattern:
-            return [self.of(policy, source) for source in policy.sources]
-        return [self.of(policy)]
-
+from kveil.tables.declaration import Column, Table
 
 _POLICY = Column("policy", "string", "the policy's name")
 _BUILD = Column("build", "string", "hash of the stage's inputs and policy section; the same work has the same build")
@@ -85,7 +12,9 @@ _RUN = Column("run_id", "string", "the run that wrote the row")
 _AT = Column("written_at", "timestamp", "when the row was written, UTC")
 _RELEASE = Column("release_id", "string", "hash of policy, data and guarantee; a repeated release has the same id")
 
-RAW = Table("raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns")
+RAW = Table(
+    "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
+)
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
@@ -195,7 +124,11 @@ STAGING = Table(
     "the release's columns",
 )
 CANDIDATE = Table(
-    "restricted", "{policy}_candidate", "The rows to be published, checked against staging; destroyed after publication.", (), "the release's columns"
+    "restricted",
+    "{policy}_candidate",
+    "The rows to be published, checked against staging; destroyed after publication.",
+    (),
+    "the release's columns",
 )
 RELEASE = Table(
     "release",
@@ -243,7 +176,9 @@ PRIVACY_METRICS = Table(
     (
         _POLICY,
         _RELEASE,
-        Column("measured_on", "string", "staging (with people), release (published rows) or clean (through the frozen generalizer)"),
+        Column(
+            "measured_on", "string", "staging (with people), release (published rows) or clean (through the frozen generalizer)"
+        ),
         Column("metric", "string", "the measure's name"),
         Column("scope", "string", "the column or size range measured; empty for the whole table"),
         Column("value", "double", "the measured value"),
@@ -288,7 +223,11 @@ MODELS = Table(
         Column("rows", "bigint", "training rows"),
         Column("features", "string", "feature names, comma-separated"),
         Column("parameters", "string", "the estimator's parameters as JSON"),
-        Column("document", "string", "the model as JSON where trained on the release; null for baselines, which hold personal statistics"),
+        Column(
+            "document",
+            "string",
+            "the model as JSON where trained on the release; null for baselines, which hold personal statistics",
+        ),
         Column("seconds", "double", "training time"),
         _RUN,
         _AT,
@@ -354,7 +293,15 @@ REPORTS = Table(
     "control",
     "reports",
     "Every report written.",
-    (_POLICY, _BUILD, _RELEASE, Column("path", "string", "the HTML file, relative to the lake"), Column("sha256", "string", "its SHA-256"), _RUN, _AT),
+    (
+        _POLICY,
+        _BUILD,
+        _RELEASE,
+        Column("path", "string", "the HTML file, relative to the lake"),
+        Column("sha256", "string", "its SHA-256"),
+        _RUN,
+        _AT,
+    ),
 )
 RUN_LOG = Table(
     "control",

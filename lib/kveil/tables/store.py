@@ -11,8 +11,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from kveil.tables.declaration import ZONES, Table, TableRef
 from kveil.tables.lake import Lake
-from kveil.tables.schema import ZONES, Table, TableRef
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """Keeps minima and maxima of personal columns out of a table's Delta log."""

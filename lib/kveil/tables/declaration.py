@@ -1,0 +1,73 @@
+"""How a table is declared: its zone, name, promise and columns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kveil.settings import Policy
+
+Zone = Literal["raw", "clean", "restricted", "release", "control"]
+
+ZONES: dict[Zone, str] = {
+    "raw": "rows as they came from the sources, of consenting people",
+    "clean": "rows ready for a release or a baseline, still personal",
+    "restricted": "working tables and rows set aside, personal, short-lived where possible",
+    "release": "what may leave: tables that passed their re-measured guarantee",
+    "control": "logs, metrics and evidence, nothing personal",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, its SQL type and what a reader needs to know."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """One table of one lake: a zone and a name."""
+
+    zone: Zone
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.zone}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table: where it lives, what it promises and its columns; `more` says which the policy adds."""
+
+    zone: Zone
+    pattern: str
+    promise: str
+    columns: tuple[Column, ...]
+    more: str = ""
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a SQL schema string."""
+        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def shared(self) -> bool:
+        """Whether policies share this table, so that its version moves with other policies' runs."""
+        return "{" not in self.pattern
+
+    def of(self, policy: Policy, source: str = "") -> TableRef:
+        """This table for one policy (and, where the name asks for one, one source)."""
+        name = self.pattern.format(policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release)
+        return TableRef(self.zone, name)
+
+    def all_of(self, policy: Policy) -> list[TableRef]:
+        """This table for one policy and all its sources."""
+        if "{source}" in self.pattern:
+            return [self.of(policy, source) for source in policy.sources]
+        return [self.of(policy)]
