@@ -7,9 +7,6 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
-
 from kveil.anonymize.columns import PERSON, TREE, ddl, of_staging
 from kveil.anonymize.kernel import Kernel
 from kveil.context import Context
@@ -20,6 +17,8 @@ from kveil.settings import Policy
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASES
 from kveil.tables.store import TableStore
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 AGES = ["young", "middle", "old"]
 SHOPS = ["east", "north", "south", "west"]

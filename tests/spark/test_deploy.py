@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-
 from kveil.deploy.registry import champion
 from kveil.deploy.stage import run
 from kveil.evaluate.stage import run as evaluate
@@ -16,6 +15,7 @@ from kveil.model.tracking import Tracker
 from kveil.settings import fingerprint
 from kveil.tables.schema import DEPLOYMENTS, SCORES, UTILITY_METRICS
 from kveil.train.stage import run as train
+
 from tests.spark._models_fixture import clean_rows, context, filled_lake, policy
 
 

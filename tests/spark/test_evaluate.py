@@ -6,8 +6,6 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn import metrics as sk
-
 from kveil.evaluate.certainty import category_domains, certainty_metrics
 from kveil.evaluate.classes import class_metrics
 from kveil.evaluate.stage import run
@@ -17,6 +15,8 @@ from kveil.model.trained import TrainedModel
 from kveil.settings.anonymize import Anonymize
 from kveil.tables.schema import BASELINES, GENERALIZER, MODELS, PREDICTIONS, PRIVACY_METRICS, RELEASE, UTILITY_METRICS
 from kveil.train.stage import run as train
+from sklearn import metrics as sk
+
 from tests.spark._models_fixture import clean_rows, context, filled_lake
 
 

@@ -6,11 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from tests.spark._models_fixture import AGES, RARE, clean_rows, context, filled_lake
-from pyspark.ml.classification import GBTClassifier, LogisticRegression
-from pyspark.ml.functions import array_to_vector, vector_to_array
-from pyspark.sql import functions as F
-
 from kveil.errors import ContractError
 from kveil.model.rows import LABEL
 from kveil.model.trained import TrainedModel
@@ -18,6 +13,11 @@ from kveil.tables.schema import BASELINES, FEATURES, MODELS
 from kveil.train.extract import linear_model, tree_ensemble
 from kveil.train.stage import run
 from kveil.train.statistics import fitted
+from pyspark.ml.classification import GBTClassifier, LogisticRegression
+from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.sql import functions as F
+
+from tests.spark._models_fixture import AGES, RARE, clean_rows, context, filled_lake
 
 KINDS = {"spend": "number", "day": "date", "age": "ordered", "shop": "category"}
 

@@ -4,7 +4,6 @@ import os
 from datetime import datetime, timezone
 
 import pytest
-
 from kveil.model.tracking import Tracker
 
 
