@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import kveil.model.serving
 from kveil.model.columns import ColumnKind
 from kveil.model.scoring import ScoringModel
-from kveil.model.tracking import Tracker
+from kveil.model.tracking import Tracker, quietly
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -33,7 +33,8 @@ class Lineage:
 
 def registered(tracker: Tracker, name: str, scoring: ScoringModel, lineage: Lineage) -> str:
     """The version of `name` that this build registered, now or before, holding the alias champion."""
-    version = _version_of(tracker, name, lineage.build) or _new_version(tracker, name, scoring, lineage)
+    with quietly():
+        version = _version_of(tracker, name, lineage.build) or _new_version(tracker, name, scoring, lineage)
     tracker.client.set_registered_model_alias(name, ALIAS, version)
     return version
 

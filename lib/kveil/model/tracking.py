@@ -1,14 +1,18 @@
 """MLflow, spoken to in one place: where runs are kept, silently and without telemetry."""
 
+import io
 import logging
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+_URI = "MLFLOW_TRACKING_URI"
 
 
 def quiet_mlflow() -> ModuleType:
@@ -22,6 +26,14 @@ def quiet_mlflow() -> ModuleType:
     return mlflow
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps MLflow's advice and announcements, which it prints past any logger, from between the progress lines."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
 class Tracker:
     """One policy's experiment: at MLFLOW_TRACKING_URI where that is set, else in the lake's own files.
 
@@ -30,10 +42,14 @@ class Tracker:
 
     def __init__(self, files: Path, policy: str) -> None:
         self.mlflow = quiet_mlflow()
-        self._own_store = not os.environ.get("MLFLOW_TRACKING_URI")
+        given = os.environ.get(_URI)
+        self._own_store = not given
         if self._own_store:
             files.mkdir(parents=True, exist_ok=True)
-            self.mlflow.set_tracking_uri(f"sqlite:///{files}/mlflow.db")
+        self.mlflow.set_tracking_uri(given or f"sqlite:///{files}/mlflow.db")
+        if self._own_store:
+            # MLflow exports what it is told; left there, it would pass for the user's wish in the next lake.
+            os.environ.pop(_URI, None)
         self.client = self.mlflow.MlflowClient()
         self.experiment = self._experiment(files, f"kveil-{policy}")
 
