@@ -1,0 +1,74 @@
+"""What tests share: one Spark session, a lake per test, and small policies."""
+
+import os
+from datetime import datetime, timezone
+from io import StringIO
+
+import pytest
+from kveil.context import Context
+from kveil.log import Progress
+from kveil.settings import Policy
+from kveil.tables.lake import Lake
+from kveil.tables.store import TableStore
+
+# Two cores: enough for two partitions to meet, and what small machines have.
+os.environ["KVEIL_MASTER"] = "local[2]"
+
+NOW = datetime(2020, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """The session of all Spark tests; starting one takes seconds, so it is shared and never stopped in between."""
+    from kveil.session import session
+
+    return session("kveil-tests")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """An empty lake of this test alone."""
+    return Lake.at(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def policy_of():
+    """Makes a policy of sources, clean and consent; what comes after clean is filled in and plays no part."""
+
+    everyone = {"simulated": {"grant": 1, "refuse": 0, "withdraw": 0, "first": "2010-01-01", "last": "2011-01-01"}}
+    release = {"release": "rows", "k": 2, "partition_by": ["split"], "quasi_identifiers": {"date": {"kind": "date"}}}
+
+    def make(sources, clean=None, consent=None, person="person"):
+        base = next(iter(sources))
+        return Policy.model_validate(
+            {
+                "name": "bank",
+                "purpose": "scoring",
+                "person": person,
+                "sources": sources,
+                "consent": consent
+                or {"simulated": {"grant": 1, "refuse": 0, "withdraw": 0, "first": "2010-01-01", "last": "2011-01-01"}},
+                "clean": {"table": "rows", "base": base, "time": "at", **(clean or {})},
+                "anonymize": {
+                    "release": "rows",
+                    "k": 2,
+                    "partition_by": ["split"],
+                    "quasi_identifiers": {"date": {"kind": "date"}},
+                },
+                "train": {"label": "label", "features": ["date"], "logistic_regression": {}},
+                "deploy": {"model": "champion"},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def context(spark, lake):
+    """Makes the context of a stage for a policy, in this test's lake."""
+    store = TableStore(spark, lake)
+
+    def make(policy, stage="collect", now=NOW, build="b1"):
+        return Context(policy, store, run_id="r1", now=now, progress=Progress(StringIO()), build=build, stage=stage)
+
+    return make
