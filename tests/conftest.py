@@ -46,15 +46,9 @@ def policy_of():
                 "purpose": "scoring",
                 "person": person,
                 "sources": sources,
-                "consent": consent
-                or {"simulated": {"grant": 1, "refuse": 0, "withdraw": 0, "first": "2010-01-01", "last": "2011-01-01"}},
+                "consent": consent or everyone,
                 "clean": {"table": "rows", "base": base, "time": "at", **(clean or {})},
-                "anonymize": {
-                    "release": "rows",
-                    "k": 2,
-                    "partition_by": ["split"],
-                    "quasi_identifiers": {"date": {"kind": "date"}},
-                },
+                "anonymize": release,
                 "train": {"label": "label", "features": ["date"], "logistic_regression": {}},
                 "deploy": {"model": "champion"},
             }

@@ -139,11 +139,13 @@ def _store_clean(ctx: Context, table: DataFrame, expected: int) -> None:
 
 def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:
     with ctx.step("quarantine"):
-        ref, name = ctx.ref(QUARANTINE), ctx.policy.name
-        marks = (F.lit(name).alias("policy"), F.lit("clean").alias("stage"))
+        ref, mine = ctx.ref(QUARANTINE), {"policy": ctx.policy.name, "stage": "clean"}
+        marks = [F.lit(value).alias(column) for column, value in mine.items()]
         asides = [trail.aside().select(*marks, "source", "reason", "row") for trail in trails if trail.sets_aside]
+        if not asides and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
+            return
         rows = reduce(DataFrame.unionByName, asides, ctx.store.rows(QUARANTINE, []))
-        ctx.store.replace_where(ref, rows, policy=name, stage="clean")
+        ctx.store.replace_where(ref, rows, **mine)
         ctx.store.forget_history(ref)
 
 
