@@ -1,34 +1,80 @@
-"""One Spark session for the whole suite, and a lake per test or module."""
+"""What tests share: one Spark session, a lake per test, and small policies."""
 
 import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime, timezone
+from io import StringIO
 
 import pytest
+from kveil.context import Context
+from kveil.log import Progress
+from kveil.settings import Policy
+from kveil.tables.lake import Lake
+from kveil.tables.store import TableStore
 
-os.environ.setdefault("KVEIL_MASTER", "local[2]")
+# Two cores: enough for two partitions to meet, and what small machines have.
+os.environ["KVEIL_MASTER"] = "local[2]"
+
+NOW = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture(scope="session")
 def spark():
+    """The session of all Spark tests; starting one takes seconds, so it is shared and never stopped in between."""
     from kveil.session import session
 
     return session("kveil-tests")
 
 
 @pytest.fixture
-def store(spark, tmp_path: Path) -> Iterator[object]:
-    from kveil.tables.lake import Lake
-    from kveil.tables.store import TableStore
-
-    yield TableStore(spark, Lake.at(str(tmp_path / "lake")))
-    shutil.rmtree(tmp_path / "lake", ignore_errors=True)
+def store(spark, lake):
+    """The tables of this test alone."""
+    return TableStore(spark, lake)
 
 
 @pytest.fixture(scope="module")
 def module_store(spark, tmp_path_factory):
-    from kveil.tables.lake import Lake
-    from kveil.tables.store import TableStore
-
+    """The tables of one module's tests, for what is made once and looked at often."""
     return TableStore(spark, Lake.at(str(tmp_path_factory.mktemp("lake"))))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """An empty lake of this test alone."""
+    return Lake.at(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def policy_of():
+    """Makes a policy of sources, clean and consent; what comes after clean is filled in and plays no part."""
+
+    everyone = {"simulated": {"grant": 1, "refuse": 0, "withdraw": 0, "first": "2010-01-01", "last": "2011-01-01"}}
+    release = {"release": "rows", "k": 2, "partition_by": ["split"], "quasi_identifiers": {"date": {"kind": "date"}}}
+
+    def make(sources, clean=None, consent=None, person="person"):
+        base = next(iter(sources))
+        return Policy.model_validate(
+            {
+                "name": "bank",
+                "purpose": "scoring",
+                "person": person,
+                "sources": sources,
+                "consent": consent or everyone,
+                "clean": {"table": "rows", "base": base, "time": "at", **(clean or {})},
+                "anonymize": release,
+                "train": {"label": "label", "features": ["date"], "logistic_regression": {}},
+                "deploy": {"model": "champion"},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def context(spark, lake):
+    """Makes the context of a stage for a policy, in this test's lake."""
+    store = TableStore(spark, lake)
+
+    def make(policy, stage="collect", now=NOW, build="b1"):
+        return Context(policy, store, run_id="r1", now=now, progress=Progress(StringIO()), build=build, stage=stage)
+
+    return make

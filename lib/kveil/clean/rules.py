@@ -14,13 +14,17 @@ _BLANKS = "[\\s\u00a0]+"
 
 @dataclass(frozen=True)
 class Corrected:
-    """A source's rows after its cells were corrected, how many rows and cells that concerned, and its categories."""
+    """A source's rows after its cells were corrected: how many, how many cells that concerned, and its categories.
+
+    `all_differ`: no two rows are alike, so that nothing needs to look for duplicates again.
+    """
 
     rows: DataFrame
     categories: list[str]
     count: int
     made_null: int
     made_alike: int
+    all_differ: bool
 
 
 def corrected(rows: DataFrame, missing: Sequence[str], categories: Sequence[str]) -> Corrected:
@@ -28,15 +32,23 @@ def corrected(rows: DataFrame, missing: Sequence[str], categories: Sequence[str]
     texts = [field.name for field in rows.schema if isinstance(field.dataType, StringType)]
     nulled = {name: without_tokens(F.col(name), missing) for name in texts} if missing else {}
     alike = {name: one_spelling(nulled.get(name, F.col(name))) for name in texts if name in categories}
+    changed = {**nulled, **alike}
     counts = rows.agg(
         F.count("*").alias("rows"),
         _cells({name: F.col(name).isNotNull() & value.isNull() for name, value in nulled.items()}).alias("made_null"),
         _cells({name: ~value.eqNullSafe(nulled.get(name, F.col(name))) for name, value in alike.items()}).alias("made_alike"),
+        F.count_distinct(_row_hash(rows, changed)).alias("hashes"),
     ).first()
     assert counts is not None, "an aggregation without groups has one row"
+    all_differ = counts["hashes"] == counts["rows"]
     return Corrected(
-        rows.withColumns({**nulled, **alike}), list(alike), counts["rows"], counts["made_null"], counts["made_alike"]
+        rows.withColumns(changed), list(alike), counts["rows"], counts["made_null"], counts["made_alike"], all_differ
     )
+
+
+def without_duplicates(corrected: Corrected) -> DataFrame:
+    """One of each set of rows that are alike in every column."""
+    return corrected.rows if corrected.all_differ else corrected.rows.distinct()
 
 
 def without_tokens(text: Column, tokens: Sequence[str]) -> Column:
@@ -71,6 +83,12 @@ def in_words(rule: RangeRule) -> str:
 
 def _trimmed(text: Column) -> Column:
     return F.trim(F.regexp_replace(text, _BLANKS, " "))
+
+
+def _row_hash(rows: DataFrame, changed: Mapping[str, Column]) -> Column:
+    """The same for rows that are alike; for others almost always another. Adding 0.0 makes -0.0 the 0.0 that it equals."""
+    broken = {field.name for field in rows.schema if isinstance(field.dataType, DoubleType | FloatType)}
+    return F.xxhash64(*[F.col(name) + 0.0 if name in broken else changed.get(name, F.col(name)) for name in rows.columns])
 
 
 def _cells(changed: Mapping[str, Column]) -> Column:

@@ -14,7 +14,7 @@ from kveil.clean.history import history_columns, person_days, with_days
 from kveil.clean.joins import FOUND, check_unique, joined
 from kveil.clean.log import CleaningLog
 from kveil.clean.money import daily_rates, has_no_rate, not_convertible, with_cents, with_rate
-from kveil.clean.rules import broken_range, corrected, in_words
+from kveil.clean.rules import Corrected, broken_range, corrected, in_words, without_duplicates
 from kveil.clean.split import person_splits
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
@@ -26,19 +26,19 @@ from kveil.tables.store import NO_STATISTICS
 def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
     log, clean = CleaningLog(), ctx.policy.clean
-    raw, rows_in = _corrected(ctx, clean.base, log)
-    base = Trail(clean.base, raw.distinct())
+    raw = _corrected(ctx, clean.base, log)
+    base = Trail(clean.base, without_duplicates(raw))
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
 
     _remove_out_of_range(ctx, base)
     _join_others(ctx, base, others)
     _date_and_convert(ctx, base, others)
-    table = _with_people_and_derived(ctx, base.staying(), raw)
+    table = _with_people_and_derived(ctx, base.staying(), raw.rows)
 
     with ctx.step("rows that stay") as note, _computable():
         counts = base.counts()
         note.rows(counts.get(None, 0))
-    log.add(base.source, "exact duplicates: one of each stays", rows_in, sum(counts.values()))
+    log.add(base.source, "exact duplicates: one of each stays", raw.count, sum(counts.values()))
     log.add_removals(base, counts)
     if not counts.get(None):
         raise ContractError(
@@ -48,7 +48,7 @@ def run(ctx: Context) -> StageResult:
     _store_clean(ctx, table, counts[None])
     _store_quarantine(ctx, [*others.values(), base])
     ctx.store.replace_where(ctx.ref(CLEANING_LOG), ctx.rows(CLEANING_LOG, log.entries), policy=ctx.policy.name, build=ctx.build)
-    return StageResult(rows_in=rows_in, rows_out=counts[None])
+    return StageResult(rows_in=raw.count, rows_out=counts[None])
 
 
 def _other_sources(ctx: Context) -> list[str]:
@@ -57,8 +57,8 @@ def _other_sources(ctx: Context) -> list[str]:
     return list(dict.fromkeys([*(join.source for join in clean.joins), *rates]))
 
 
-def _corrected(ctx: Context, name: str, log: CleaningLog) -> tuple[DataFrame, int]:
-    """A source's raw rows with their cells corrected, and how many they are."""
+def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
+    """A source's raw rows with their cells corrected, and the log of it."""
     clean = ctx.policy.clean
     with ctx.step(f"cells of {name}") as note:
         fixed = corrected(ctx.read(RAW, name), clean.missing, clean.categories)
@@ -68,18 +68,19 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> tuple[DataFrame, in
     if fixed.categories:
         rule = f"categories: trimmed, single blanks, lower case: {', '.join(fixed.categories)}"
         log.add(name, rule, fixed.count, fixed.count, fixed.made_alike)
-    return fixed.rows, fixed.count
+    return fixed
 
 
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, _corrected(ctx, name, log)[0] if joins else ctx.read(RAW, name))
+    trail = Trail(name, _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())
     for join in joins:
-        check_unique(trail.staying(), join)
+        with ctx.step(f"keys of {name}"):
+            check_unique(trail.staying(), join)
     return trail
 
 
@@ -138,11 +139,13 @@ def _store_clean(ctx: Context, table: DataFrame, expected: int) -> None:
 
 def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:
     with ctx.step("quarantine"):
-        ref, name = ctx.ref(QUARANTINE), ctx.policy.name
-        marks = (F.lit(name).alias("policy"), F.lit("clean").alias("stage"))
+        ref, mine = ctx.ref(QUARANTINE), {"policy": ctx.policy.name, "stage": "clean"}
+        marks = [F.lit(value).alias(column) for column, value in mine.items()]
         asides = [trail.aside().select(*marks, "source", "reason", "row") for trail in trails if trail.sets_aside]
+        if not asides and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
+            return
         rows = reduce(DataFrame.unionByName, asides, ctx.store.rows(QUARANTINE, []))
-        ctx.store.replace_where(ref, rows, policy=name, stage="clean")
+        ctx.store.replace_where(ref, rows, **mine)
         ctx.store.forget_history(ref)
 
 

@@ -37,9 +37,7 @@ def check_columns(name: str, source: Source, schema: StructType, texts: bool) ->
             problems.append(f"column {column} is {found[column]} (allowed: {allowed})")
     if problems:
         have = f"the file has {', '.join(sorted(found))}"
-        raise ContractError(
-            f"sources.{name}: {'; '.join(problems)}; {have}; declare its columns as they are or have it corrected"
-        )
+        raise ContractError(f"sources.{name}: {'; '.join(problems)}; {have}; declare them as they are or have it corrected")
 
 
 def ignored_columns(source: Source, schema: StructType) -> list[str]:

@@ -19,8 +19,9 @@ def long_rates(content: bytes) -> pd.DataFrame:
         raise ValueError("the first column is not Date")
     wide = wide.drop(columns=[name for name in wide.columns if name.startswith("Unnamed")])
     long = wide.melt(id_vars="Date", var_name="currency", value_name="rate")
-    known: pd.DataFrame = long[~long["rate"].str.strip().isin(["N/A", ""])].rename(columns={"Date": "date"})
-    return known[list(COLUMNS)].sort_values(["currency", "date"], ignore_index=True)
+    known = long[~long["rate"].str.strip().isin(["N/A", ""])].rename(columns={"Date": "date"})
+    ordered: pd.DataFrame = known[list(COLUMNS)].sort_values(["currency", "date"], ignore_index=True)
+    return ordered
 
 
 def _csv(content: bytes) -> bytes:

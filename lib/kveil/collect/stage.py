@@ -133,9 +133,11 @@ def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
 
 def _store_quarantine(ctx: Context, broken: list[_Incoming], decisions: DataFrame) -> None:
     with ctx.step("quarantine"):
-        ref = ctx.ref(QUARANTINE)
+        ref, mine = ctx.ref(QUARANTINE), {"policy": ctx.policy.name, "stage": "collect"}
+        if not broken and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
+            return
         parts = [ctx.store.rows(QUARANTINE, []), *(_set_aside(ctx, one, decisions) for one in broken)]
-        ctx.store.replace_where(ref, reduce(DataFrame.unionByName, parts), policy=ctx.policy.name, stage="collect")
+        ctx.store.replace_where(ref, reduce(DataFrame.unionByName, parts), **mine)
         ctx.store.forget_history(ref)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from kveil.tables.declaration import ZONES, Table, TableRef
@@ -66,7 +66,7 @@ class TableStore:
             if self.exists(ref):
                 df.writeTo(self.lake.identifier(ref)).append()
             else:
-                df.writeTo(self.lake.identifier(ref)).using("delta").create()
+                self._create(ref, df)
 
     def replace(
         self, ref: TableRef, df: DataFrame, partition_by: Sequence[str] = (), properties: Mapping[str, str] | None = None
@@ -84,12 +84,13 @@ class TableStore:
         """Makes `df` the only rows whose columns have the given values, so that writing twice is writing once."""
         with self.lake.locked("commit"):
             if not self.exists(ref):
-                df.writeTo(self.lake.identifier(ref)).using("delta").create()
+                self._create(ref, df)
                 return
-            condition = F.lit(True)
-            for name, value in values.items():
-                condition = condition & (F.col(name) == F.lit(value))
-            df.writeTo(self.lake.identifier(ref)).overwrite(condition)
+            df.writeTo(self.lake.identifier(ref)).overwrite(_all_equal(values))
+
+    def has_rows(self, ref: TableRef, **values: str) -> bool:
+        """Whether the table is there and has rows whose columns have the given values."""
+        return self.exists(ref) and not self.read(ref).where(_all_equal(values)).isEmpty()
 
     def insert_new(self, ref: TableRef, df: DataFrame, keys: Sequence[str]) -> None:
         """Adds the rows that share none of the `keys` with a row that is there; a concurrent insert makes one of two fail."""
@@ -98,10 +99,18 @@ class TableStore:
         condition = " OR ".join(f"there.{key} = new.{key}" for key in keys)
         with self.lake.locked("commit"):
             if not self.exists(ref):
-                df.limit(0).writeTo(self.lake.identifier(ref)).using("delta").create()
+                self._create(ref, df.limit(0))
             self.spark.sql(
                 f"MERGE INTO {self.lake.identifier(ref)} there USING {view} new ON {condition} WHEN NOT MATCHED THEN INSERT *"
             )
+
+    def _create(self, ref: TableRef, df: DataFrame) -> None:
+        writer = df.writeTo(self.lake.identifier(ref)).using("delta")
+        if ref.zone == "restricted":
+            # Delta's log outlives its rows: minima and maxima in it would be what a vacuum cannot reach.
+            for key, value in NO_STATISTICS.items():
+                writer = writer.tableProperty(key, value)
+        writer.create()
 
     def forget_history(self, ref: TableRef) -> None:
         """Deletes the data files of earlier versions, so that rows no longer in the table are nowhere."""
@@ -128,3 +137,10 @@ class TableStore:
 def _fitting(value: Any, kind: str) -> Any:
     """Whole numbers in double columns become floats, which createDataFrame does not do by itself."""
     return float(value) if kind == "double" and isinstance(value, int) else value
+
+
+def _all_equal(values: Mapping[str, str]) -> Column:
+    condition = F.lit(True)
+    for name, value in values.items():
+        condition = condition & (F.col(name) == F.lit(value))
+    return condition
