@@ -1,5 +1,6 @@
 """The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
 
+import logging
 import os
 import sys
 from importlib import metadata
@@ -37,8 +38,8 @@ _LOCAL = {
     # Nothing of a row may be shown on a web page, and a local run is over before anyone looks.
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # WARN lines can quote plans and values.
-    "spark.log.level": "ERROR",
+    # Spark logs a failed task with the value that it failed on, and a trace where kveil has one sentence to say.
+    "spark.log.level": "FATAL",
     # Workers and driver speak over loopback on any machine, whatever its host name resolves to.
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -62,6 +63,8 @@ def session(app: str = "kveil") -> SparkSession:
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
         for key, value in {**_LOCAL, **_delta_jars()}.items():
             builder = builder.config(key, value)
+    # PySpark repeats a failed expression's message, which may hold a value, through a logger of its own.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
     return builder.getOrCreate()
 
 

@@ -56,6 +56,7 @@ def nothing_is_visible(ctx):
 
 
 def refusal(ctx):
+    """The sentence with which collect refuses; nothing of the run may then be there."""
     with pytest.raises(ContractError) as error:
         run(ctx)
     message = str(error.value)

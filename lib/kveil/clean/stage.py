@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -155,8 +156,15 @@ def _computable() -> Iterator[None]:
     try:
         yield
     except SPARK_ERRORS as error:
-        condition = re.search(r"\[([A-Z_]+)[A-Z_.]*\]", str(error))
         raise ContractError(
-            f"clean: a row cannot be computed ({condition[1] if condition else 'failed in Spark'}); write clean.derive with "
-            "functions that allow any value, like try_divide and try_cast, or set such rows aside by clean.rules"
+            f"clean: a row cannot be computed ({_condition(error)}); write clean.derive with functions that allow any value, "
+            "like try_divide and try_cast, or set such rows aside by clean.rules"
         ) from None
+
+
+def _condition(error: Exception) -> str:
+    """Spark's name of the innermost failure. Only what follows an exception's class is looked at: messages hold values."""
+    names = re.findall(r"^(?:Caused by: |: )?[\w.$]+(?:Exception|Error): \[([A-Z_.]+)\]", str(error), re.MULTILINE)
+    if isinstance(error, PySparkException) and error.getCondition():
+        names.append(str(error.getCondition()))
+    return names[-1] if names else "failed in Spark"

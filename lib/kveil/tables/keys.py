@@ -31,6 +31,7 @@ def with_keyed_hash(store: TableStore, df: DataFrame, purpose: str, value: Colum
 
 
 def _key(store: TableStore, purpose: str) -> DataFrame:
-    inner, outer = hmac_pads(secrets.token_bytes(32))
-    store.insert_new(_REF, store.rows(KEYS, [{"name": purpose, "inner": inner, "outer": outer}]), keys=["name"])
+    if not store.has_rows(_REF, name=purpose):
+        inner, outer = hmac_pads(secrets.token_bytes(32))
+        store.insert_new(_REF, store.rows(KEYS, [{"name": purpose, "inner": inner, "outer": outer}]), keys=["name"])
     return store.read(_REF).where(F.col("name") == purpose)
