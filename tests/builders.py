@@ -12,6 +12,7 @@ from kveil.context import Context
 from kveil.log import Progress
 from kveil.settings import Policy
 from kveil.tables.store import TableStore
+from pyspark.sql import DataFrame, SparkSession
 
 CONF = Path(__file__).parent.parent / "conf"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -104,3 +105,13 @@ def purchases(customers: int = 200, rows: int = 3000, seed: int = 0) -> pd.DataF
 def context(store: TableStore, document: dict[str, Any], stage: str, build: str = "build", run_id: str = "run") -> Context:
     """A stage's context without a pipeline around it."""
     return Context(Policy.model_validate(document), store, run_id, NOW, Progress(), build, stage)
+
+
+def clean_rows(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    """`purchases` as a Spark table with the types of `shop`'s clean table."""
+    types = {
+        "customer": "bigint", "age": "int", "town": "string", "date": "date", "month": "string", "split": "string",
+        "item": "string", "cents": "bigint", "reduced": "boolean",
+    }  # fmt: skip
+    values = [tuple(None if pd.isna(value) else value for value in row) for row in rows.astype(object).itertuples(index=False)]
+    return spark.createDataFrame(values, ", ".join(f"{name} {kind}" for name, kind in types.items()))

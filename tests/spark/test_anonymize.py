@@ -18,7 +18,7 @@ from kveil.privacy.labels import members
 from kveil.tables.declaration import Table
 from kveil.tables.schema import BUDGET_LEDGER, CANDIDATE, CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
-from tests.builders import context, purchases, shop
+from tests.builders import clean_rows, context, purchases, shop
 
 ROWS = purchases()
 NOISY_FLAG = {"reduced": {"lower": 0, "upper": 9, "epsilon": 1}}
@@ -27,11 +27,7 @@ TWO_TOWNS = {"town": {"kind": "ordered", "order": ["north", "south"]}}
 
 def prepared(store, rows: pd.DataFrame = ROWS, **changes) -> Context:
     ctx = context(store, shop(**changes), "anonymize")
-    types = (
-        "customer bigint, age int, town string, date date, month string, split string, item string, cents bigint, reduced boolean"
-    )
-    values = [tuple(None if pd.isna(v) else v for v in row) for row in rows.astype(object).itertuples(index=False)]
-    store.replace(ctx.ref(CLEAN), store.spark.createDataFrame(values, types))
+    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))
     return ctx
 
 

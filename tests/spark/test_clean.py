@@ -17,8 +17,9 @@ from kveil.clean.split import person_splits
 from kveil.clean.stage import run
 from kveil.errors import ContractError, SettingsError
 from kveil.settings.clean import Bucket, History, Join, Money, RangeRule, Split
+from kveil.tables.declaration import TableRef
 from kveil.tables.keys import hmac_pads, with_keyed_hash
-from kveil.tables.schema import CLEAN, CLEANING_LOG, KEYS, QUARANTINE, RAW, TableRef
+from kveil.tables.schema import CLEAN, CLEANING_LOG, KEYS, QUARANTINE, RAW
 from kveil.tables.store import TableStore
 from pyspark.sql import functions as F
 

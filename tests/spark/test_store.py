@@ -1,0 +1,109 @@
+"""Tables by path and by catalog name behave alike; every promise of the store is tried on both."""
+
+from pathlib import Path
+
+import kveil.anonymize.stage
+import pytest
+from kveil.errors import KveilError, SettingsError
+from kveil.tables.declaration import Column, Table, TableRef
+from kveil.tables.lake import Lake
+from kveil.tables.schema import BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
+from kveil.tables.store import TableStore
+
+from tests.builders import clean_rows, context, purchases, shop
+
+NUMBERS = Table(
+    "control", "numbers", "For this test.", (Column("name", "string", "a name"), Column("value", "double", "a value"))
+)
+REF = TableRef("restricted", "numbers")
+ZONES = ("raw", "clean", "restricted", "release", "control")
+
+
+@pytest.fixture(params=["path", "catalog"])
+def any_store(request, spark, tmp_path, monkeypatch):
+    if request.param == "path":
+        yield TableStore(spark, Lake.at(str(tmp_path / "lake")))
+        return
+    monkeypatch.setenv("KVEIL_FILES", str(tmp_path / "files"))
+    for zone in ZONES:
+        spark.sql(f"CREATE SCHEMA spark_catalog.{zone} LOCATION '{tmp_path / zone}'")
+    yield TableStore(spark, Lake.at("catalog:spark_catalog"))
+    for zone in ZONES:
+        spark.sql(f"DROP SCHEMA spark_catalog.{zone} CASCADE")
+
+
+def numbers(store: TableStore, **values: int):
+    return store.rows(NUMBERS, [{"name": name, "value": value} for name, value in values.items()])
+
+
+def content(store: TableStore, version: int | None = None) -> dict[str, float]:
+    return {row["name"]: row["value"] for row in store.read(REF, version).collect()}
+
+
+def test_append_replace_and_read_at_a_version(any_store):
+    assert any_store.version(REF) is None
+    any_store.append(REF, numbers(any_store, a=1))
+    any_store.append(REF, numbers(any_store, b=2))
+    assert content(any_store) == {"a": 1, "b": 2}
+    any_store.replace(REF, numbers(any_store, c=3), properties={"kveil.x": "y"})
+    assert content(any_store) == {"c": 3}
+    assert content(any_store, version=1) == {"a": 1, "b": 2}
+    assert any_store.property_of(REF, "kveil.x") == "y"
+    assert any_store.property_of(REF, "kveil.z") is None
+
+
+def test_writing_twice_is_writing_once(any_store):
+    for _ in range(2):
+        any_store.replace_where(REF, numbers(any_store, a=1), name="a")
+        any_store.replace_where(REF, numbers(any_store, b=2), name="b")
+        any_store.insert_new(REF, numbers(any_store, a=9, c=3), keys=["name"])
+    assert content(any_store) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_forgotten_history_is_gone_from_the_files(store):
+    store.append(REF, numbers(store, secret=1))
+    store.replace(REF, numbers(store, public=2))
+    files = lambda: {path.name for path in store.lake.folder(REF).glob("*.parquet")}  # noqa: E731
+    before = files()
+    store.forget_history(REF)
+    assert len(files()) < len(before)
+    assert content(store) == {"public": 2}
+
+
+def test_a_destroyed_table_leaves_nothing(any_store):
+    any_store.append(REF, numbers(any_store, a=1))
+    assert any_store.destroy(REF) == 0
+    assert any_store.version(REF) is None
+    assert any_store.destroy(REF) == 0
+
+
+def test_restricted_tables_keep_no_minima_and_maxima_in_their_log(store):
+    store.append(REF, numbers(store, zebra=1))
+    store.replace_where(REF, numbers(store, yak=1), name="yak")
+    log = "".join(path.read_text() for path in (store.lake.folder(REF) / "_delta_log").glob("*.json"))
+    assert "minValues" not in log or ("zebra" not in log and '"value":1' not in log)
+
+
+def test_a_release_in_a_catalog_is_checked_published_and_its_link_destroyed(spark, any_store):
+    ctx = context(any_store, shop(), "anonymize")
+    any_store.replace(ctx.ref(CLEAN), clean_rows(spark, purchases(rows=600, customers=60)))
+    kveil.anonymize.stage.run(ctx)
+    assert any_store.version(ctx.ref(STAGING)) is None
+    record = any_store.read(ctx.ref(RELEASES)).first()
+    assert any_store.read(ctx.ref(RELEASE)).count() == record["rows_released"]
+    assert record["link_files_left"] == 0
+    assert any_store.read(ctx.ref(BUDGET_LEDGER)).count() == 1
+
+
+def test_a_lake_that_cannot_be_used_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KveilError, match="cannot be used"):
+        Lake.at(str(tmp_path / "file")).prepare()
+    with pytest.raises(SettingsError, match="catalog:NAME"):
+        Lake.at("catalog:my catalog")
+
+
+def test_a_remote_lake_keeps_its_files_where_it_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("KVEIL_FILES", str(tmp_path))
+    assert Lake.at("s3a://bucket/lake").files == Path(tmp_path)
+    assert not Lake.at("s3a://bucket/lake").is_local
