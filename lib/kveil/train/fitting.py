@@ -41,6 +41,8 @@ class Algorithm:
         return LogisticRegression(family="binomial", maxIter=settings.iterations, regParam=settings.regularization)
 
     def _boosted_trees(self, settings: GradientBoostedTrees) -> GBTClassifier:
+        # On 1.06 million rows of 13 features neither more memory per pass, fewer bins, subsampling nor other partitions than
+        # the table's own saved more than a twentieth of the CPU time; eight partitions on two cores cost a quarter more.
         return GBTClassifier(maxIter=settings.trees, maxDepth=settings.depth, subsamplingRate=settings.subsample, seed=self.seed)
 
 
