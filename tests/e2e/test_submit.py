@@ -50,6 +50,9 @@ def test_the_archive_runs_all_stages_under_spark_submit(spark, archive, tmp_path
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.ui.enabled": "false",
+        # A cluster's defaults suit a cluster; 200 tasks per shuffle of 3,000 rows would be most of the test.
+        "spark.sql.shuffle.partitions": "4",
+        "spark.databricks.delta.snapshotPartitions": "2",
     }
     submit = [
         str(Path(sys.executable).parent / "spark-submit"),

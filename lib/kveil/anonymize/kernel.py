@@ -73,7 +73,7 @@ class Kernel:
         )
 
     def _model(self) -> Model:
-        return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()))
+        return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()), self.settings.cuts)
 
     def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
         made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}

@@ -7,6 +7,7 @@ no such cut, the nearest one is taken; unordered columns are cut into sets of ca
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,20 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
 
+Cuts = Literal["width", "loss"]
+
+
 @dataclass(frozen=True)
 class Model:
-    """What every class must hold: k distinct people, and per sensitive column so many distinct values."""
+    """What every class must hold: k distinct people, and per sensitive column so many distinct values.
+
+    `cuts` chooses among allowed cuts: `width` takes the widest dimension's, near its median (fast); `loss` tries every
+    dimension at three places and takes the cut that leaves least information loss (tighter classes, slower).
+    """
 
     k: int
     distinct: tuple[int, ...] = ()
+    cuts: Cuts = "width"
 
 
 @dataclass(frozen=True)
@@ -71,48 +80,54 @@ class _Cut:
 
 
 def _best_cut(fragment: Fragment, model: Model, rows: I64) -> _Cut | None:
-    """The allowed cut of the widest dimension that has one."""
+    """The allowed cut that the model prefers: the first one by width, or the one of least loss."""
     if len(rows) < 2 * model.k:
         return None
-    for dimension in _by_width(fragment, rows):
-        cut = _cut_along(fragment, model, rows, dimension)
-        if cut is not None:
-            return cut
-    return None
+    cuts = (cut for dimension in _by_width(fragment, rows) for cut in _cuts_along(fragment, model, rows, dimension))
+    if model.cuts == "width":
+        return next(cuts, None)
+    return min(cuts, key=lambda cut: _loss(fragment, cut.left) + _loss(fragment, cut.right), default=None)
 
 
 def _by_width(fragment: Fragment, rows: I64) -> Iterator[int]:
     """Dimensions in which the rows differ, widest first (as a share of the whole table's span)."""
+    return (dimension for _, dimension in sorted((-width, dimension) for dimension, width in _widths(fragment, rows)))
+
+
+def _widths(fragment: Fragment, rows: I64) -> Iterator[tuple[int, float]]:
+    """The dimensions in which the rows differ, each with its normalized certainty penalty (Xu et al. 2006): range by
+    span for ordered columns, held by all values for sets.
+    """
     codes = fragment.codes[rows]
-    highest = codes.max(axis=0)
-    lowest = codes.min(axis=0)
-    widths = []
-    for dimension in np.flatnonzero(highest > lowest):
+    for dimension in np.flatnonzero(codes.max(axis=0) > codes.min(axis=0)):
         column = codes[:, dimension]
         if fragment.is_set[dimension]:
-            width = np.unique(column).size - 1
+            yield int(dimension), np.unique(column).size / (fragment.span[dimension] + 1)
         else:
             # A null beside other values is one more cell, not a distance of 2**62.
             known = column[column > _NULL_LIMIT]
-            width = known.max() - known.min() + (known.size < column.size) if known.size else 0
-        widths.append((-width / fragment.span[dimension], int(dimension)))
-    return (dimension for _, dimension in sorted(widths))
+            yield int(dimension), (int(known.max() - known.min()) + (known.size < column.size)) / fragment.span[dimension]
 
 
 _NULL_LIMIT = -(2**60)
 
 
-def _cut_along(fragment: Fragment, model: Model, rows: I64, dimension: int) -> _Cut | None:
+def _loss(fragment: Fragment, rows: I64) -> float:
+    """What generalizing these rows to one class costs: the sum of its widths, once per row (GCP without its constants)."""
+    return len(rows) * sum(width for _, width in _widths(fragment, rows))
+
+
+def _cuts_along(fragment: Fragment, model: Model, rows: I64, dimension: int) -> Iterator[_Cut]:
+    """The allowed cuts of one dimension that are nearest its median or, where loss decides, also nearest its sides."""
     column = fragment.codes[rows, dimension]
     rank = _rank_by_frequency(column) if fragment.is_set[dimension] else column
     order = np.argsort(rank, kind="stable")
     boundaries = np.flatnonzero(np.diff(rank[order])) + 1
-    position = _nearest_allowed(fragment, model, rows[order], boundaries)
-    if position is None:
-        return None
-    left, right = order[:position], order[position:]
-    members = np.unique(column[left]) if fragment.is_set[dimension] else None
-    return _Cut(dimension, int(column[left[-1]]), members, rows[np.sort(left)], rows[np.sort(right)])
+    places = (0.5,) if model.cuts == "width" else (0.3, 0.5, 0.7)
+    for position in sorted(_allowed_near(fragment, model, rows[order], boundaries, places)):
+        left, right = order[:position], order[position:]
+        members = np.unique(column[left]) if fragment.is_set[dimension] else None
+        yield _Cut(dimension, int(column[left[-1]]), members, rows[np.sort(left)], rows[np.sort(right)])
 
 
 def _rank_by_frequency(column: I64) -> I64:
@@ -123,17 +138,20 @@ def _rank_by_frequency(column: I64) -> I64:
     return place[inverse]
 
 
-def _nearest_allowed(fragment: Fragment, model: Model, ordered: I64, boundaries: I64) -> int | None:
-    """The boundary nearest the middle of the ordered rows at which both sides satisfy the model."""
+def _allowed_near(fragment: Fragment, model: Model, ordered: I64, boundaries: I64, places: tuple[float, ...]) -> set[int]:
+    """Per place (a share of the ordered rows) the nearest boundary at which both sides satisfy the model; maybe none."""
     if not boundaries.size:
-        return None
-    middle = len(ordered) / 2
-    nearest = boundaries[np.argmin(np.abs(boundaries - middle))]
-    # Large nodes nearly always allow the median: looking at a few rows of each side is enough to know.
-    if _surely_holds(fragment, model, ordered[:nearest]) and _surely_holds(fragment, model, ordered[nearest:]):
-        return int(nearest)
+        return set()
+    nearest = {_nearest(boundaries, place * len(ordered)) for place in places}
+    # Large nodes nearly always allow these: looking at a few rows of each side is enough to know.
+    if all(_surely_holds(fragment, model, side) for at in nearest for side in (ordered[:at], ordered[at:])):
+        return nearest
     allowed = boundaries[_holds_at(fragment, model, ordered, boundaries)]
-    return int(allowed[np.argmin(np.abs(allowed - middle))]) if allowed.size else None
+    return {_nearest(allowed, place * len(ordered)) for place in places} if allowed.size else set()
+
+
+def _nearest(positions: I64, target: float) -> int:
+    return int(positions[np.argmin(np.abs(positions - target))])
 
 
 def _holds(fragment: Fragment, model: Model, rows: I64) -> bool:

@@ -56,10 +56,14 @@ class Budget(Section):
 
 
 class Anonymize(Section):
-    """One release: its columns by role, its models, its limits. Columns without a role are not released."""
+    """One release: its columns by role, its models, its limits. Columns without a role are not released.
+
+    `cuts` says how classes are formed: by width (fast) or by loss (tighter ranges, several times the time).
+    """
 
     release: Identifier
     k: Annotated[int, Field(ge=2)]
+    cuts: Literal["width", "loss"] = "width"
     partition_by: list[str] = Field(default_factory=list)
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
