@@ -273,7 +273,9 @@ def test_values_that_are_missing_are_said_to_be(facts):
         "version": 0,
         "written_at": "2025-01-01T00:00:00Z",
     }
-    documents(facts)
+    page, text, _ = documents(facts)
+    assert text.count("not measured") >= len(facts["privacy"])
+    assert not re.search(r"\bNone\b|\bnan\b", page + text)
 
 
 def test_a_policy_that_asks_for_more_than_the_release_holds_is_noted(facts):
