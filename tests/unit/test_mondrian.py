@@ -3,7 +3,8 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from kveil.privacy.mondrian import Fragment, Model, partition
+from kveil.privacy.models import Model
+from kveil.privacy.mondrian import Fragment, partition
 
 from tests.strategies import fragments
 

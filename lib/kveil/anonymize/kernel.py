@@ -17,7 +17,8 @@ from kveil.anonymize.columns import PERSON, TREE
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.laplace import noisy
-from kveil.privacy.mondrian import Fragment, Model, partition
+from kveil.privacy.models import Model
+from kveil.privacy.mondrian import Fragment, partition
 from kveil.privacy.randomness import Bits, SystemBits
 from kveil.privacy.tree import FrozenPartition
 from kveil.settings.anonymize import Anonymize, RowNoise

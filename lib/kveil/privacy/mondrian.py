@@ -7,31 +7,15 @@ no such cut, the nearest one is taken; unordered columns are cut into sets of ca
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kveil.privacy.models import Model
 from kveil.privacy.tree import LEAF, Tree
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
-
-
-Cuts = Literal["width", "loss"]
-
-
-@dataclass(frozen=True)
-class Model:
-    """What every class must hold: k distinct people, and per sensitive column so many distinct values.
-
-    `cuts` chooses among allowed cuts: `width` takes the widest dimension's, near its median (fast); `loss` tries every
-    dimension at three places and takes the cut that leaves least information loss (tighter classes, slower).
-    """
-
-    k: int
-    distinct: tuple[int, ...] = ()
-    cuts: Cuts = "width"
 
 
 @dataclass(frozen=True)
