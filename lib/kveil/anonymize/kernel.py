@@ -17,9 +17,10 @@ from kveil.anonymize.columns import PERSON, TREE
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.laplace import noisy
-from kveil.privacy.models import Model
-from kveil.privacy.mondrian import Fragment, partition
+from kveil.privacy.models import Model, SensitiveRule
+from kveil.privacy.mondrian import partition
 from kveil.privacy.randomness import Bits, SystemBits
+from kveil.privacy.space import Fragment
 from kveil.privacy.tree import FrozenPartition
 from kveil.settings.anonymize import Anonymize, RowNoise
 
@@ -74,7 +75,8 @@ class Kernel:
         )
 
     def _model(self) -> Model:
-        return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()), self.settings.cuts)
+        rules = tuple(SensitiveRule(role.distinct) for role in self.settings.sensitive.values())
+        return Model(self.settings.k, rules, self.settings.cuts)
 
     def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
         made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
