@@ -95,8 +95,8 @@ class Kernel:
 def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
     """As Coding.codes takes it."""
     if coding.is_text:
-        return column.to_numpy(zero_copy_only=False)
-    if coding.kind == "date":
+        return pc.cast(column, pa.string()).to_numpy(zero_copy_only=False)
+    if coding.holds == "date":
         return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
     return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
 
@@ -111,17 +111,17 @@ def _numbered(column: pa.ChunkedArray) -> I64:
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:
     made = {coding.name: pa.array(column.labels, pa.string()).take(classes)}
     if not coding.is_text:
-        made[f"{coding.name}_lo"] = _bound(coding, column.lowest, 0).take(classes)
-        made[f"{coding.name}_hi"] = _bound(coding, column.highest, coding.step - 1).take(classes)
+        made[f"{coding.name}_lo"] = _bound(coding, coding.lower(column.lowest)).take(classes)
+        made[f"{coding.name}_hi"] = _bound(coding, coding.upper(column.highest)).take(classes)
     made[f"{coding.name}_rep"] = _representative(coding, column.representative).take(classes)
     return made
 
 
-def _bound(coding: Coding, codes: I64, end: int) -> pa.Array:
-    missing = codes == NULL
-    if coding.kind == "date":
-        return pa.array(np.where(missing, 0, codes).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
-    return pa.array(np.where(missing, 0, codes * coding.step + end), mask=missing)
+def _bound(coding: Coding, values: I64) -> pa.Array:
+    missing = values == NULL
+    if coding.holds == "date":
+        return pa.array(np.where(missing, 0, values).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
+    return pa.array(np.where(missing, 0, values), mask=missing)
 
 
 def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
@@ -129,7 +129,7 @@ def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
         missing = values == NULL
         return pa.array(coding.values, pa.string()).take(pa.array(np.where(missing, 0, values), mask=missing))
     missing = np.isnan(values)
-    if coding.kind == "date":
+    if coding.holds == "date":
         days = np.round(np.where(missing, 0, values)).astype(np.int32)
         return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
     return pa.array(values, mask=missing)

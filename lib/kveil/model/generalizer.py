@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.taxonomy import Taxonomy
 from kveil.privacy.tree import FrozenPartition
 from kveil.settings.anonymize import Anonymize
 
@@ -54,6 +55,12 @@ class Generalizer:
     def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """Whether the release has the row's own partition, so that no stand-in is used."""
         return np.array([key in self._partitions for key in self._keys(rows)], dtype=bool)
+
+    @property
+    def taxonomies(self) -> dict[str, Taxonomy]:
+        """The hierarchies that the release used, by quasi-identifier."""
+        codings = next(iter(self._partitions.values())).codings
+        return {coding.name: coding.taxonomy for coding in codings if coding.taxonomy is not None}
 
     def _keys(self, rows: Columns) -> list[tuple[str, ...]]:
         size = len(next(iter(rows.values())))
@@ -114,7 +121,7 @@ def _typed(coding: Coding, values: NDArray[Any]) -> NDArray[Any]:
     is_label = any(isinstance(value, str) for value in values[:64])
     if coding.is_text or is_label:
         return values
-    if coding.kind == "date":
+    if coding.holds == "date":
         days = values.astype(np.float64)
         return np.where(np.isnan(days), np.datetime64("NaT"), np.round(np.nan_to_num(days)).astype("datetime64[D]"))
     return values.astype(np.float64)
