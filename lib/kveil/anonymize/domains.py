@@ -53,14 +53,8 @@ def _measures(name: str, role: QuasiIdentifier) -> list[Column]:
     if role.kind == "ordered":
         unlisted = F.count_if(column.isNotNull() & ~column.isin(role.order))
         return [unlisted.alias(f"{name}.unlisted")]
-    cell = F.floor(_number(column) / role.step) if role.kind == "number" else F.unix_date(column)
+    cell = F.floor(hierarchies.number_of(column) / role.step) if role.kind == "number" else F.unix_date(column)
     return [F.min(cell).alias(f"{name}.lowest"), F.max(cell).alias(f"{name}.highest")]
-
-
-def _number(column: Column) -> Column:
-    limit = float(2**52)
-    value = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
-    return F.greatest(F.least(value, F.lit(limit)), F.lit(-limit))
 
 
 def _coding(name: str, role: QuasiIdentifier, row: dict[str, Any], clean: DataFrame) -> Coding:

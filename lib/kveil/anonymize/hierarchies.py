@@ -39,16 +39,18 @@ def measures(name: str, hierarchy: Hierarchy) -> list[Column]:
     """What the whole table must tell of a column: its extremes, or its distinct values, one more than allowed at most."""
     column = F.col(f"`{name}`")
     if hierarchy.intervals or hierarchy.dates:
-        value = F.floor(_clamped(column)) if hierarchy.intervals else F.unix_date(column)
+        value = F.floor(number_of(column)) if hierarchy.intervals else F.unix_date(column)
         return [F.min(value).alias(f"{name}.lowest"), F.max(value).alias(f"{name}.highest")]
     values = F.slice(F.sort_array(F.collect_set(text_of(column, hierarchy))), 1, MOST_LEAVES + 1)
     return [values.alias(f"{name}.values")]
 
 
-def _clamped(column: Column) -> Column:
+def number_of(column: Column) -> Column:
+    """A numeric column as Coding takes it: doubles, NaN as null, infinities at the farthest cell."""
     limit = 2.0**52
     number = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
-    return F.greatest(F.least(number, F.lit(limit)), F.lit(-limit))
+    # least and greatest skip nulls, which would turn a null into the limit.
+    return F.when(number.isNotNull(), F.greatest(F.least(number, F.lit(limit)), F.lit(-limit)))
 
 
 def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) -> None:
