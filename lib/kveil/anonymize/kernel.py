@@ -47,9 +47,9 @@ class Kernel:
         table = table.filter(pc.is_valid(table[self.person]))
         if not table.num_rows:
             return self.schema.empty_table()
-        codes = np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
+        codes = self.codes(table)
         people = _numbered(table[self.person])
-        found = partition(self._fragment(table, codes, people), self._model())
+        found = partition(self._fragment(table, codes, people), self.model)
         if found is None:
             return self.schema.empty_table()
         classes, tree = found
@@ -61,7 +61,11 @@ class Kernel:
             {name: column.labels for name, column in columns.items()},
             {name: column.representative for name, column in columns.items()},
         )
-        return pa.concat_tables([self._rows(table, classes, columns, bits), self._tree_row(table, frozen)])
+        return pa.concat_tables([self.rows(table, classes, columns, bits), self.tree_row(table, frozen.to_bytes())])
+
+    def codes(self, table: pa.Table) -> I64:
+        """The quasi-identifiers' codes [n, d]."""
+        return np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
         sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
@@ -73,10 +77,13 @@ class Kernel:
             tuple(coding.span for coding in self.codings),
         )
 
-    def _model(self) -> Model:
+    @property
+    def model(self) -> Model:
+        """What every class must hold."""
         return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()), self.settings.cuts)
 
-    def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+        """Staging rows of a table, from each row's class and what the classes show."""
         made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
@@ -85,9 +92,10 @@ class Kernel:
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def _tree_row(self, table: pa.Table, frozen: FrozenPartition) -> pa.Table:
+    def tree_row(self, table: pa.Table, frozen: bytes) -> pa.Table:
+        """The row that carries the frozen generalizer of the table's partition."""
         values = {name: table[name].slice(0, 1) for name in self.settings.partition_by}
-        values[TREE] = pa.array([frozen.to_bytes()])
+        values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 

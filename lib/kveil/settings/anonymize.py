@@ -80,11 +80,14 @@ class Budget(Section):
 class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
 
-    `cuts` says how classes are formed: by width (fast) or by loss (tighter ranges, several times the time).
+    `algorithm` says how classes are formed: mondrian cuts each region as finely as its people allow; full_domain
+    publishes one level of each hierarchy for the whole table (a column without one: its value or the whole domain).
+    `cuts` says where mondrian cuts: by width (fast) or by loss (tighter ranges, several times the time).
     """
 
     release: Identifier
     k: Annotated[int, Field(ge=2)]
+    algorithm: Literal["mondrian", "full_domain"] = "mondrian"
     cuts: Literal["width", "loss"] = "width"
     partition_by: list[str] = Field(default_factory=list)
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
