@@ -12,10 +12,10 @@ def of_quasi_identifiers(settings: Anonymize) -> Types:
     types: Types = {}
     for name, role in settings.quasi_identifiers.items():
         types[name] = "string"
-        if role.kind in ("number", "date"):
-            bound = "bigint" if role.kind == "number" else "date"
+        if role.holds in ("number", "date"):
+            bound = "bigint" if role.holds == "number" else "date"
             types |= {f"{name}_lo": bound, f"{name}_hi": bound}
-        types[f"{name}_rep"] = {"number": "double", "date": "date"}.get(role.kind, "string")
+        types[f"{name}_rep"] = {"number": "double", "date": "date"}.get(role.holds, "string")
     return types
 
 

@@ -5,11 +5,13 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.anonymize import hierarchies
 from kveil.errors import ContractError
 from kveil.privacy.coding import Coding
 from kveil.settings.anonymize import Anonymize, QuasiIdentifier
 
 MOST_CATEGORIES = 10_000
+_HAVE_TEXTS = ("boolean", "date", "tinyint", "smallint", "int", "bigint")
 _NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
 
@@ -21,43 +23,43 @@ def codings(clean: DataFrame, settings: Anonymize) -> tuple[Coding, ...]:
     measures = [m for name, role in settings.quasi_identifiers.items() for m in _measures(name, role)]
     row = clean.agg(*measures).first()
     assert row is not None  # an aggregation without groups has one row
-    return tuple(_coding(name, role, row.asDict()) for name, role in settings.quasi_identifiers.items())
+    found = row.asDict()
+    hierarchies.check_nothing_missing(settings.quasi_identifiers, found)
+    return tuple(_coding(name, role, found, clean) for name, role in settings.quasi_identifiers.items())
 
 
 def _check_type(name: str, role: QuasiIdentifier, found: str) -> None:
-    fits = {
-        "number": found.startswith(_NUMERIC),
-        "date": found == "date",
-        "ordered": found == "string",
-        "category": found == "string",
-    }[role.kind]
+    if role.holds == "text":
+        fits = found == "string" or (role.kind == "taxonomy" and found in _HAVE_TEXTS)
+        allowed = f"string, {', '.join(_HAVE_TEXTS)}" if role.kind == "taxonomy" else "string"
+    else:
+        fits = found.startswith(_NUMERIC) if role.holds == "number" else found == "date"
+        allowed = "a numeric type" if role.holds == "number" else "date"
     if not fits:
-        allowed = {"number": "a numeric type", "date": "date"}.get(role.kind, "string")
+        kind = f"{role.kind} by {role.hierarchy.source} of {role.holds}" if role.hierarchy else role.kind
         raise ContractError(
-            f"anonymize.quasi_identifiers.{name}: the clean table's column is {found}; kind {role.kind} allows {allowed}; "
+            f"anonymize.quasi_identifiers.{name}: the clean table's column is {found}; kind {kind} allows {allowed}; "
             "change the kind or derive a column of that type in clean.derive"
         )
 
 
 def _measures(name: str, role: QuasiIdentifier) -> list[Column]:
     column = F.col(name)
+    if role.hierarchy is not None:
+        return hierarchies.measures(name, role.hierarchy)
     if role.kind == "category":
         # One more than allowed tells 'too many' without collecting them all.
         return [F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CATEGORIES + 1).alias(f"{name}.values")]
     if role.kind == "ordered":
         unlisted = F.count_if(column.isNotNull() & ~column.isin(role.order))
         return [unlisted.alias(f"{name}.unlisted")]
-    cell = F.floor(_number(column) / role.step) if role.kind == "number" else F.unix_date(column)
+    cell = F.floor(hierarchies.number_of(column) / role.step) if role.kind == "number" else F.unix_date(column)
     return [F.min(cell).alias(f"{name}.lowest"), F.max(cell).alias(f"{name}.highest")]
 
 
-def _number(column: Column) -> Column:
-    limit = float(2**52)
-    value = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
-    return F.greatest(F.least(value, F.lit(limit)), F.lit(-limit))
-
-
-def _coding(name: str, role: QuasiIdentifier, row: dict[str, Any]) -> Coding:
+def _coding(name: str, role: QuasiIdentifier, row: dict[str, Any], clean: DataFrame) -> Coding:
+    if role.hierarchy is not None:
+        return hierarchies.coding(name, role.hierarchy, row, clean)
     if role.kind == "category":
         values = row[f"{name}.values"]
         if len(values) > MOST_CATEGORIES:

@@ -48,9 +48,9 @@ class Kernel:
         table = table.filter(pc.is_valid(table[self.person]))
         if not table.num_rows:
             return self.schema.empty_table()
-        codes = np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
+        codes = self.codes(table)
         people = _numbered(table[self.person])
-        found = partition(self._fragment(table, codes, people), self._model())
+        found = partition(self._fragment(table, codes, people), self.model)
         if found is None:
             return self.schema.empty_table()
         classes, tree = found
@@ -62,7 +62,11 @@ class Kernel:
             {name: column.labels for name, column in columns.items()},
             {name: column.representative for name, column in columns.items()},
         )
-        return pa.concat_tables([self._rows(table, classes, columns, bits), self._tree_row(table, frozen)])
+        return pa.concat_tables([self.rows(table, classes, columns, bits), self.tree_row(table, frozen.to_bytes())])
+
+    def codes(self, table: pa.Table) -> I64:
+        """The quasi-identifiers' codes [n, d]."""
+        return np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
         sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
@@ -72,13 +76,17 @@ class Kernel:
             np.column_stack(sensitive) if sensitive else np.empty((len(people), 0), dtype=np.int64),
             tuple(coding.is_set for coding in self.codings),
             tuple(coding.span for coding in self.codings),
+            tuple(coding.taxonomy for coding in self.codings),
         )
 
-    def _model(self) -> Model:
+    @property
+    def model(self) -> Model:
+        """What every class must hold."""
         rules = tuple(SensitiveRule(role.distinct) for role in self.settings.sensitive.values())
         return Model(self.settings.k, rules, self.settings.cuts)
 
-    def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+        """Staging rows of a table, from each row's class and what the classes show."""
         made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
@@ -87,9 +95,10 @@ class Kernel:
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def _tree_row(self, table: pa.Table, frozen: FrozenPartition) -> pa.Table:
+    def tree_row(self, table: pa.Table, frozen: bytes) -> pa.Table:
+        """The row that carries the frozen generalizer of the table's partition."""
         values = {name: table[name].slice(0, 1) for name in self.settings.partition_by}
-        values[TREE] = pa.array([frozen.to_bytes()])
+        values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -97,8 +106,8 @@ class Kernel:
 def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
     """As Coding.codes takes it."""
     if coding.is_text:
-        return column.to_numpy(zero_copy_only=False)
-    if coding.kind == "date":
+        return pc.cast(column, pa.string()).to_numpy(zero_copy_only=False)
+    if coding.holds == "date":
         return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
     return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
 
@@ -113,17 +122,17 @@ def _numbered(column: pa.ChunkedArray) -> I64:
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:
     made = {coding.name: pa.array(column.labels, pa.string()).take(classes)}
     if not coding.is_text:
-        made[f"{coding.name}_lo"] = _bound(coding, column.lowest, 0).take(classes)
-        made[f"{coding.name}_hi"] = _bound(coding, column.highest, coding.step - 1).take(classes)
+        made[f"{coding.name}_lo"] = _bound(coding, coding.lower(column.lowest)).take(classes)
+        made[f"{coding.name}_hi"] = _bound(coding, coding.upper(column.highest)).take(classes)
     made[f"{coding.name}_rep"] = _representative(coding, column.representative).take(classes)
     return made
 
 
-def _bound(coding: Coding, codes: I64, end: int) -> pa.Array:
-    missing = codes == NULL
-    if coding.kind == "date":
-        return pa.array(np.where(missing, 0, codes).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
-    return pa.array(np.where(missing, 0, codes * coding.step + end), mask=missing)
+def _bound(coding: Coding, values: I64) -> pa.Array:
+    missing = values == NULL
+    if coding.holds == "date":
+        return pa.array(np.where(missing, 0, values).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
+    return pa.array(np.where(missing, 0, values), mask=missing)
 
 
 def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
@@ -131,7 +140,7 @@ def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
         missing = values == NULL
         return pa.array(coding.values, pa.string()).take(pa.array(np.where(missing, 0, values), mask=missing))
     missing = np.isnan(values)
-    if coding.kind == "date":
+    if coding.holds == "date":
         days = np.round(np.where(missing, 0, values)).astype(np.int32)
         return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
     return pa.array(values, mask=missing)

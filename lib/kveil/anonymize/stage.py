@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from kveil.anonymize import ledger
+from kveil.anonymize import full_domain, ledger
 from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, release_id, used_columns
@@ -42,7 +42,7 @@ def run(ctx: Context) -> StageResult:
 
 def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[str, Any]:
     spent = ledger.book(ctx, this)
-    _make_staging(ctx, this, clean)
+    _make_staging(ctx, this, clean, rows_in)
     metrics = _remeasured(ctx, this, clean, rows_in)
     by_name = {metric.name: metric for metric in metrics}
     with ctx.step("publish") as note:
@@ -58,7 +58,7 @@ def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[
     return row
 
 
-def _make_staging(ctx: Context, this: str, clean: DataFrame) -> None:
+def _make_staging(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> None:
     """Generalizes and draws the noise, in one Delta commit; a committed staging of this release is used as it is."""
     ref = ctx.ref(STAGING)
     if ctx.store.property_of(ref, RELEASE_ID) == this:
@@ -67,10 +67,13 @@ def _make_staging(ctx: Context, this: str, clean: DataFrame) -> None:
     settings = ctx.policy.anonymize
     schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
     assert isinstance(schema, StructType)  # a list of columns parses to nothing else
-    with ctx.step("generalize and add noise") as note:
-        kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
+    kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
+    if settings.algorithm == "full_domain":
+        rows = full_domain.staging_rows(ctx, clean, kernel, rows_in, schema)
+    else:
         by = [F.col(name) for name in settings.partition_by] or [F.lit(0)]
         rows = clean.groupBy(*by).applyInArrow(kernel.function(), schema)
+    with ctx.step("generalize and add noise") as note:
         ctx.store.replace(ref, rows, properties={RELEASE_ID: this, **NO_STATISTICS})
         partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
         note.text = f"{partitions:,} partitions"

@@ -11,18 +11,23 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.privacy import labels
+from kveil.privacy.taxonomy import Taxonomy
 from kveil.settings.anonymize import Anonymize
 
 Penalty = Callable[[str, str | None], float]
 
 
-def certainty_metrics(release: DataFrame, settings: Anonymize, domains: Mapping[str, int]) -> list[dict[str, Any]]:
-    """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of values."""
-    listed = {name: role for name, role in settings.quasi_identifiers.items() if role.kind in ("ordered", "category")}
+def certainty_metrics(
+    release: DataFrame, settings: Anonymize, domains: Mapping[str, int], taxonomies: Mapping[str, Taxonomy] | None = None
+) -> list[dict[str, Any]]:
+    """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of values,
+    `taxonomies` each hierarchy as the release used it.
+    """
+    listed = {name: role for name, role in settings.quasi_identifiers.items() if role.kind not in ("number", "date")}
     measured = [name for name in settings.quasi_identifiers if name not in listed]
     orders = {name: tuple(role.order) for name, role in listed.items()}
     found = _of_bounds(release, {name: settings.quasi_identifiers[name].kind for name in measured})
-    found |= _of_labels(release, list(listed), label_penalty(orders, domains))
+    found |= _of_labels(release, list(listed), label_penalty(orders, domains, taxonomies or {}))
     values = [found[name] for name in settings.quasi_identifiers]
     known = [value for value in values if value is not None]
     rows = [{"metric": "ncp", "scope": name, "value": found[name]} for name in settings.quasi_identifiers]
@@ -39,13 +44,16 @@ def category_domains(clean: DataFrame, settings: Anonymize) -> dict[str, int]:
     return {name: int(row[name]) for name in names}
 
 
-def label_penalty(orders: Mapping[str, tuple[str, ...]], domains: Mapping[str, int]) -> Penalty:
+def label_penalty(
+    orders: Mapping[str, tuple[str, ...]], domains: Mapping[str, int], taxonomies: Mapping[str, Taxonomy]
+) -> Penalty:
     """(values a label stands for - 1) / (domain - 1), from 0 to 1, as a function of column and label."""
 
     def penalty(name: str, label: str | None) -> float:
         order = orders[name]
-        domain = len(order) or domains[name]
-        return min((labels.size(label, domain, order) - 1) / (domain - 1), 1.0) if domain > 1 else 0.0
+        taxonomy = taxonomies.get(name)
+        domain = taxonomy.leaves if taxonomy else len(order) or domains[name]
+        return min((labels.size(label, domain, order, taxonomy) - 1) / (domain - 1), 1.0) if domain > 1 else 0.0
 
     return penalty
 

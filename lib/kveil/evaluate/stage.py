@@ -81,7 +81,8 @@ def _measure_release(ctx: Context, release: Release) -> None:
     with ctx.step("measure the released table") as note:
         table = ctx.read(RELEASE)
         rows = class_metrics(table, settings, release.rows_in, release.rows_suppressed)
-        rows += certainty_metrics(table, settings, category_domains(ctx.read(CLEAN), settings))
+        taxonomies = frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release).taxonomies
+        rows += certainty_metrics(table, settings, category_domains(ctx.read(CLEAN), settings), taxonomies)
         _record(ctx, release, "release", rows)
         note.rows(len(rows), "metrics")
 

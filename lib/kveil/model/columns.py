@@ -27,7 +27,7 @@ def column_kinds(kinds: Mapping[str, str]) -> dict[str, ColumnKind]:
 def generalizer_inputs(settings: Anonymize) -> dict[str, ColumnKind]:
     """The raw columns that a release's generalizer takes: partition columns but the split, and all quasi-identifiers."""
     partition: dict[str, ColumnKind] = {name: "text" for name in settings.partition_by if name != "split"}
-    return partition | column_kinds({name: declared.kind for name, declared in settings.quasi_identifiers.items()})
+    return partition | column_kinds({name: declared.holds for name, declared in settings.quasi_identifiers.items()})
 
 
 def from_arrow(batch: "pa.RecordBatch", kinds: Mapping[str, ColumnKind]) -> Columns:

@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.full_domain import FrozenLevels, is_levels
+from kveil.privacy.taxonomy import Taxonomy
 from kveil.privacy.tree import FrozenPartition
 from kveil.settings.anonymize import Anonymize
 
 Columns = Mapping[str, NDArray[Any]]
+Frozen = FrozenPartition | FrozenLevels
 
 
 class Generalizer:
-    """Partitions' trees by the values of the partition columns; numpy in, numpy out, picklable, no Spark.
+    """Partitions' trees (or levels) by the values of the partition columns; numpy in, numpy out, picklable, no Spark.
 
     A row of a partition that the release does not have takes the latest earlier one in the order of its values'
     texts (months sort by time), or the earliest where there is none. New rows always take the `train` part's trees.
     """
 
-    def __init__(self, partition_by: list[str], partitions: dict[tuple[str, ...], FrozenPartition]) -> None:
+    def __init__(self, partition_by: list[str], partitions: dict[tuple[str, ...], Frozen]) -> None:
         self._by = partition_by
         self._partitions = dict(sorted(partitions.items()))
 
@@ -35,9 +38,7 @@ class Generalizer:
         """From the generalizer table's rows (partition values, tree bytes), keeping one part of the split."""
         by = [name for name in settings.partition_by if name != "split"]
         chosen = {
-            tuple(str(values[name]) for name in by): FrozenPartition.from_bytes(tree)
-            for values, tree in rows
-            if values.get("split", split) == split
+            tuple(str(values[name]) for name in by): _frozen(tree) for values, tree in rows if values.get("split", split) == split
         }
         if not chosen:
             raise ValueError(f"the release has no generalizer for split {split!r}")
@@ -49,11 +50,24 @@ class Generalizer:
 
     def labels(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Per quasi-identifier the label that the release shows for the row's class."""
-        return self._shown(rows, lambda partition, name, leaf: np.array(partition.labels[name], dtype=object)[leaf])
+        return self._shown(rows, _label)
 
     def covers(self, rows: Columns) -> NDArray[np.bool_]:
-        """Whether the release has the row's own partition, so that no stand-in is used."""
-        return np.array([key in self._partitions for key in self._keys(rows)], dtype=bool)
+        """Whether the release has the row's own partition and, where single classes were suppressed, its class."""
+        keys = self._keys(rows)
+        found = np.array([key in self._partitions for key in keys], dtype=bool)
+        for key in {key for key, known in zip(keys, found, strict=True) if known}:
+            partition = self._partitions[key]
+            if isinstance(partition, FrozenLevels):
+                at = np.flatnonzero([key == other for other in keys])
+                found[at] = partition.covers(_codes(partition, rows, at))
+        return found
+
+    @property
+    def taxonomies(self) -> dict[str, Taxonomy]:
+        """The hierarchies that the release used, by quasi-identifier."""
+        codings = next(iter(self._partitions.values())).codings
+        return {coding.name: coding.taxonomy for coding in codings if coding.taxonomy is not None}
 
     def _keys(self, rows: Columns) -> list[tuple[str, ...]]:
         size = len(next(iter(rows.values())))
@@ -68,9 +82,10 @@ class Generalizer:
         for number in np.unique(group):
             at = np.flatnonzero(group == number)
             partition = list(self._partitions.values())[number]
-            leaf = partition.tree.leaf_of(_codes(partition, rows, at))
+            codes = _codes(partition, rows, at)
+            place = partition.tree.leaf_of(codes) if isinstance(partition, FrozenPartition) else codes
             for name in names:
-                result[name][at] = show(partition, name, leaf)
+                result[name][at] = show(partition, name, place)
         return {name: _typed(self._coding(name), values) for name, values in result.items()}
 
     def _coding(self, name: str) -> Coding:
@@ -90,19 +105,34 @@ class Generalizer:
     def from_bytes(cls, data: bytes) -> "Generalizer":
         """The generalizer that `to_bytes` wrote."""
         document = json.loads(data)
-        parts = {
-            tuple(json.loads(key)): FrozenPartition.from_bytes(bytes.fromhex(tree))
-            for key, tree in document["partitions"].items()
-        }
+        parts = {tuple(json.loads(key)): _frozen(bytes.fromhex(tree)) for key, tree in document["partitions"].items()}
         return cls(document["partition_by"], parts)
 
 
-def _codes(partition: FrozenPartition, rows: Columns, at: NDArray[np.int64]) -> NDArray[np.int64]:
+def _frozen(data: bytes) -> Frozen:
+    return FrozenLevels.from_bytes(data) if is_levels(data) else FrozenPartition.from_bytes(data)
+
+
+def _codes(partition: Frozen, rows: Columns, at: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.column_stack([coding.codes(rows[coding.name][at]) for coding in partition.codings])
 
 
-def _representative(partition: FrozenPartition, name: str, leaf: NDArray[np.int32]) -> NDArray[Any]:
-    values = partition.representatives[name][leaf]
+def _label(partition: Frozen, name: str, place: NDArray[Any]) -> NDArray[Any]:
+    """Labels by the rows' leaves of a tree, or by their codes where levels decide."""
+    if isinstance(partition, FrozenPartition):
+        return np.array(partition.labels[name], dtype=object)[place]
+    return np.array(partition.shown(name, _column(partition, name, place)).labels, dtype=object)
+
+
+def _column(partition: FrozenLevels, name: str, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return codes[:, [coding.name for coding in partition.codings].index(name)]
+
+
+def _representative(partition: Frozen, name: str, place: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(partition, FrozenPartition):
+        values = partition.representatives[name][place]
+    else:
+        values = partition.shown(name, _column(partition, name, place)).representative
     coding = next(coding for coding in partition.codings if coding.name == name)
     if coding.is_text:
         names = np.array([*coding.values, None], dtype=object)
@@ -114,7 +144,7 @@ def _typed(coding: Coding, values: NDArray[Any]) -> NDArray[Any]:
     is_label = any(isinstance(value, str) for value in values[:64])
     if coding.is_text or is_label:
         return values
-    if coding.kind == "date":
+    if coding.holds == "date":
         days = values.astype(np.float64)
         return np.where(np.isnan(days), np.datetime64("NaT"), np.round(np.nan_to_num(days)).astype("datetime64[D]"))
     return values.astype(np.float64)

@@ -19,7 +19,9 @@ _NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal"
 def feature_kinds(policy: Policy, clean_types: Mapping[str, str]) -> dict[str, Kind]:
     """Each feature's kind: as declared for quasi-identifiers, by the clean table's type for the other columns."""
     declared = policy.anonymize.quasi_identifiers
-    return {name: declared[name].kind if name in declared else _kind_of(name, clean_types) for name in policy.train.features}
+    return {
+        name: declared[name].learned_as if name in declared else _kind_of(name, clean_types) for name in policy.train.features
+    }
 
 
 def model_rows(

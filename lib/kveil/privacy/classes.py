@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kveil.privacy import labels
 from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.taxonomy import Taxonomy
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -35,6 +36,8 @@ class Membership:
 class Shown:
     """Per class: the label, the lowest and highest code without null (NULL where a class has nulls alone), and the
     representative: mean over people (number, date; NaN where null) or the code that most people hold (text).
+
+    In a hierarchy label and codes are those of the smallest node that covers the class.
     """
 
     labels: list[str | None]
@@ -48,7 +51,9 @@ def shown(coding: Coding, codes: I64, membership: Membership) -> Shown:
     has_null = np.zeros(membership.classes, dtype=bool)
     has_null[membership.class_of_row[codes == NULL]] = True
     lowest, highest = _extremes(codes, membership)
-    if coding.is_set:
+    if coding.taxonomy is not None:
+        texts, lowest, highest = _of_nodes(coding.taxonomy, lowest, highest, has_null)
+    elif coding.is_set:
         texts = _set_labels(coding, codes, membership, has_null)
     else:
         texts = _range_labels(coding, lowest, highest, has_null)
@@ -64,6 +69,17 @@ def _extremes(codes: I64, membership: Membership) -> tuple[I64, I64]:
     np.minimum.at(lowest, classes, values)
     np.maximum.at(highest, classes, values)
     return np.where(highest == NULL, NULL, lowest), highest
+
+
+def _of_nodes(taxonomy: Taxonomy, lowest: I64, highest: I64, has_null: NDArray[np.bool_]) -> tuple[list[str | None], I64, I64]:
+    """Per class the name, first and last leaf of the smallest node that covers it."""
+    known = highest != NULL
+    nodes = taxonomy.lowest_common(np.where(known, lowest, 0), np.where(known, highest, 0))
+    texts = [
+        labels.of_node(taxonomy.names[node], null) if holds else None
+        for node, holds, null in zip(nodes.tolist(), known.tolist(), has_null.tolist(), strict=True)
+    ]
+    return texts, np.where(known, taxonomy.first[nodes], NULL), np.where(known, taxonomy.last[nodes], NULL)
 
 
 def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: NDArray[np.bool_]) -> list[str | None]:
@@ -92,13 +108,12 @@ def _mean(codes: I64, membership: Membership, coding: Coding) -> F64:
     pairs = membership.pair_of_row[known]
     size = len(membership.class_of_pair)
     rows = np.bincount(pairs, minlength=size)
-    sums = np.bincount(pairs, weights=codes[known].astype(np.float64), minlength=size)
+    sums = np.bincount(pairs, weights=coding.middle(codes[known]), minlength=size)
     held = rows > 0
     classes = membership.class_of_pair[held]
     people = np.bincount(classes, minlength=membership.classes)
     total = np.bincount(classes, weights=sums[held] / rows[held], minlength=membership.classes)
-    mean = np.divide(total, people, out=np.full(membership.classes, np.nan), where=people > 0)
-    return mean * coding.step + (coding.step - 1) / 2
+    return np.divide(total, people, out=np.full(membership.classes, np.nan), where=people > 0)
 
 
 def _mode(codes: I64, membership: Membership) -> I64:

@@ -21,14 +21,14 @@ NO_CUT = -1
 
 
 class Workspace(NamedTuple):
-    """Memory that every node uses anew. Per cell of any dimension: `mark` (met in this pass), `count` of released rows,
+    """Memory that every node uses anew. Per cell of any dimension: `mark` (met in this pass), `released` rows,
     `rows` of all, `positive` labels, `slot` and `is_left`. Per cell of the dimension at hand, in cutting order: `cells`.
     Per place between them: `allowed` and `score`. Per row of the node: `order`. Per dimension: extents and `width`.
     """
 
     token: I64
     mark: I64
-    count: I64
+    released: I64
     rows: I64
     positive: I64
     slot: I64
@@ -159,20 +159,20 @@ def _in_order(table: I32, start: int, end: int, j: int, space: Space, work: Work
         at = base + cell
         if work.mark[at] != work.token[0]:
             work.mark[at] = work.token[0]
-            work.count[at] = work.rows[at] = work.positive[at] = 0
+            work.released[at] = work.rows[at] = work.positive[at] = 0
             work.cells[number] = cell
             number += 1
         work.rows[at] += 1
         if not table[row, d + OUTSIDE]:
-            work.count[at] += 1
+            work.released[at] += 1
             work.positive[at] += table[row, d + LABEL]
     cells = np.sort(work.cells[:number])
     if space.kind[j] == SET and criterion == BY_LABEL:
-        counts = np.maximum(work.count[base + cells], 1)
+        counts = np.maximum(work.released[base + cells], 1)
         cells = cells[np.argsort(work.positive[base + cells] / counts, kind="mergesort")]
     elif space.kind[j] == SET:
         # The most frequent first, so that a cut parts few common from many rare ones.
-        cells = cells[np.argsort(-work.count[base + cells], kind="mergesort")]
+        cells = cells[np.argsort(-work.released[base + cells], kind="mergesort")]
     elif space.kind[j] == TAXONOMY:
         cells = _by_child(cells, j, space, work)
     work.cells[:number] = cells
@@ -197,7 +197,7 @@ def _by_child(cells: I64, j: int, space: Space, work: Workspace) -> I64:
         while nodes[node, 0] != ancestor:
             node = nodes[node, 0]
         child_of[i] = node
-        work.child[node] += work.count[base + known[i]]
+        work.child[node] += work.released[base + known[i]]
     ordered = known[np.argsort(-work.child[child_of] * len(nodes) + child_of, kind="mergesort")]
     return np.concatenate((ordered, cells[cells == 0]))
 
@@ -236,10 +236,10 @@ def _first_by_width(
 def _nearest(j: int, number: int, share: float, only_allowed: bool, space: Space, work: Workspace) -> int:
     base, total = space.offset[j], 0
     for i in range(number):
-        total += work.count[base + work.cells[i]]
+        total += work.released[base + work.cells[i]]
     best, nearest, before = NO_CUT, np.inf, 0
     for place in range(1, number):
-        before += work.count[base + work.cells[place - 1]]
+        before += work.released[base + work.cells[place - 1]]
         if only_allowed and not work.allowed[place]:
             continue
         distance = abs(before - total * share)
@@ -320,7 +320,7 @@ def _sweep_one_way(
                 added(table, row, d, tally, demand)
         if criterion == BY_LOSS:
             _covered(table, new, space, work)
-        rows += work.count[base + work.cells[i]]
+        rows += work.released[base + work.cells[i]]
         positive += work.positive[base + work.cells[i]]
         if not (lasting and is_met):
             is_met = met(tally, demand)

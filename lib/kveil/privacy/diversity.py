@@ -40,7 +40,7 @@ def distinct(counts: I64) -> int:
 
 @compiled
 def entropy_l(counts: I64) -> float:
-    """exp of the entropy of the class's values: l equally frequent values give l (Machanavajjhala et al. 2007)."""
+    """Exp of the entropy of the class's values: l equally frequent values give l (Machanavajjhala et al. 2007)."""
     total = counts.sum()
     entropy = 0.0
     for value in range(counts.size):
@@ -52,7 +52,7 @@ def entropy_l(counts: I64) -> float:
 
 @compiled
 def recursive_c(counts: I64, l: int) -> float:  # noqa: E741 - the name that the literature gives it
-    """The bound that c must exceed: r_1 / (r_l + ... + r_m), r being the counts from the greatest down; inf for fewer than l values.
+    """The bound that c must exceed: r_1 / (r_l + ... + r_m), r being the counts from the greatest down; inf below l values.
 
     The class is recursive (c, l)-diverse where r_1 < c (r_l + ... + r_m) (Machanavajjhala et al. 2007).
     """
@@ -68,7 +68,7 @@ def recursive_c(counts: I64, l: int) -> float:  # noqa: E741 - the name that the
 
 @compiled
 def emd_equal(counts: I64, reference: F64) -> float:
-    """Earth mover's distance to the whole table where all values are equally far (Li et al. 2007): half the summed differences."""
+    """Earth mover's distance to the whole table where all values are equally far (Li et al. 2007): half the differences."""
     total = counts.sum()
     moved = 0.0
     for value in range(counts.size):
@@ -93,7 +93,7 @@ def emd_ordered(counts: I64, reference: F64) -> float:
 
 @compiled
 def emd_hierarchical(counts: I64, reference: F64, parent: I64, height: I64, node_of_value: I64) -> float:
-    """Earth mover's distance where two values are as far as their lowest common ancestor is high, the root being 1 (Li et al. 2007).
+    """Earth mover's distance where two values are as far as their lowest common ancestor is high, the root 1 (Li et al. 2007).
 
     Each inner node matches what its children have too much with what they lack, at height / H, and hands on the rest.
     """
@@ -122,7 +122,7 @@ def emd_hierarchical(counts: I64, reference: F64, parent: I64, height: I64, node
 
 @compiled
 def beta(counts: I64, reference: F64) -> float:
-    """The greatest relative gain (p - q) / q of a value's share over the whole table's (Cao and Karras 2012, basic beta-likeness).
+    """The greatest relative gain (p - q) / q of a value's share over the whole table's (Cao and Karras 2012, basic beta).
 
     inf where the class holds a value that the whole table does not.
     """

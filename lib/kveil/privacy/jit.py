@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+numba: Any
 try:
     import numba
 except ImportError:  # a cluster that does not carry it

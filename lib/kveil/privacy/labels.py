@@ -1,6 +1,7 @@
 """The text of a generalized value, and reading it back.
 
-Grammar: a single value stands for itself; `lo .. hi` is an ordered range; `{a, b, c}` a set; `*` the whole domain.
+Grammar: a single value stands for itself; `lo .. hi` is an ordered range; `{a, b, c}` a set; `*` the whole domain; in a
+hierarchy a node's name stands for its leaves.
 A null among other values is written `null` as a set's member or as `... or null`; a class of nulls alone has a null label.
 In a set, `\\`, `,`, `{` and `}` inside a value are escaped by a backslash, so that every label is read back exactly.
 """
@@ -8,6 +9,7 @@ In a set, `\\`, `,`, `{` and `}` inside a value are escaped by a backslash, so t
 import re
 
 from kveil.privacy.coding import Coding, Kind
+from kveil.privacy.taxonomy import Taxonomy
 
 WHOLE = "*"
 RANGE = " .. "
@@ -31,10 +33,18 @@ def of_range(lowest: str, highest: str, whole: bool, has_null: bool) -> str:
     return text + OR_NULL if has_null else text
 
 
+def of_node(name: str, has_null: bool) -> str:
+    """The label of a class that a hierarchy's node covers."""
+    return name + OR_NULL if has_null else name
+
+
 def members(label: str | None, coding: Coding) -> tuple[frozenset[str], bool]:
     """The listed values that a text column's label stands for, and whether null is among them."""
     if label is None:
         return frozenset(), True
+    if coding.taxonomy is not None:
+        node, has_null = _node(label, coding.taxonomy)
+        return frozenset(coding.taxonomy.names_under(node)), has_null
     if label in coding.values:
         return frozenset([label]), False
     has_null = label.endswith(OR_NULL)
@@ -50,15 +60,31 @@ def members(label: str | None, coding: Coding) -> tuple[frozenset[str], bool]:
     return frozenset([body]), has_null
 
 
-def size(label: str | None, domain: int, order: tuple[str, ...] = ()) -> int:
+def size(label: str | None, domain: int, order: tuple[str, ...] = (), taxonomy: Taxonomy | None = None) -> int:
     """How many values (null counting as one) a text label stands for, in a domain of `domain` values.
 
-    `order` lists an ordered column's values; without it the label is read as a set's.
+    `order` lists an ordered column's values, `taxonomy` is a hierarchy's; without both the label is read as a set's.
     """
+    if taxonomy is not None:
+        if label is None:
+            return 1
+        node, has_null = _node(label, taxonomy)
+        return int(taxonomy.sizes[node]) + has_null
     kind: Kind = "ordered" if order else "category"
     names = order or tuple(f"\0{i}" for i in range(domain))
     values, has_null = members(label, Coding("", kind, values=names))
     return len(values) + has_null
+
+
+def _node(label: str, taxonomy: Taxonomy) -> tuple[int, bool]:
+    """The node that a label names, and whether null is in it; ValueError where the label is no node's."""
+    node = taxonomy.node_named(label)
+    if node is not None:
+        return node, False
+    node = taxonomy.node_named(label.removesuffix(OR_NULL))
+    if node is None:
+        raise ValueError("a label names no node of its hierarchy")
+    return node, True
 
 
 def _escaped(value: str) -> str:

@@ -86,3 +86,8 @@ class Model:
     rules: tuple[SensitiveRule, ...] = ()
     cuts: Cuts = "width"
     population: PopulationRule = PopulationRule()
+
+    @property
+    def distinct(self) -> tuple[int, ...]:
+        """Per sensitive column how many distinct values a class must hold."""
+        return tuple(rule.distinct for rule in self.rules)

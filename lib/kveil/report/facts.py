@@ -201,6 +201,8 @@ def _columns(policy: Policy) -> Iterator[Fact]:
         yield _column(name, "partition", "", {})
     for name, qi in release.quasi_identifiers.items():
         parameters: Fact = {"step": qi.step} if qi.kind == "number" else {"order": qi.order} if qi.kind == "ordered" else {}
+        if qi.hierarchy is not None:
+            parameters = {"hierarchy": qi.hierarchy.source}
         yield _column(name, "quasi-identifier", qi.kind, parameters)
     for name, sensitive in release.sensitive.items():
         yield _column(name, "sensitive", "", {"distinct": sensitive.distinct})

@@ -152,6 +152,8 @@ def parameters(column: dict[str, Any]) -> str:
             return f"released as it is; reason given: {given['reason']}"
     if given.get("order"):
         return f"ranges over {names(given['order'])}"
+    if given.get("hierarchy"):
+        return f"nodes of a hierarchy given by {given['hierarchy']}"
     return {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}.get(
         column["kind"], "sets of values"
     )

@@ -6,18 +6,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.hierarchies import Hierarchy, Holds
 
 
 class QuasiIdentifier(Section):
     """A column that an outsider may know. It is released as a range, set or single value shared by >= k people.
 
     number: whole cells of width `step`. date: whole days. ordered: the values of `order`, lowest first.
-    category: any text; the values found in the data.
+    category: any text; the values found in the data. taxonomy: the nodes of `hierarchy`.
     """
 
-    kind: Literal["number", "date", "ordered", "category"]
+    kind: Literal["number", "date", "ordered", "category", "taxonomy"]
     step: Annotated[int, Field(ge=1)] = 1
     order: list[str] = Field(default_factory=list)
+    hierarchy: Hierarchy | None = None
 
     @model_validator(mode="after")
     def _order_where_needed(self) -> "QuasiIdentifier":
@@ -26,6 +28,26 @@ class QuasiIdentifier(Section):
         if len(set(self.order)) != len(self.order):
             raise ValueError("order names a value twice")
         return self
+
+    @model_validator(mode="after")
+    def _hierarchy_where_needed(self) -> "QuasiIdentifier":
+        if (self.kind == "taxonomy") != (self.hierarchy is not None):
+            raise ValueError("hierarchy says how values are generalized, and belongs to kind: taxonomy alone")
+        return self
+
+    @property
+    def holds(self) -> Holds:
+        """What the column holds: numbers and dates have bounds and means, texts have neither."""
+        if self.hierarchy is not None:
+            return self.hierarchy.holds
+        return "number" if self.kind == "number" else "date" if self.kind == "date" else "text"
+
+    @property
+    def learned_as(self) -> Literal["number", "date", "ordered", "category"]:
+        """The kind of feature that its representatives make."""
+        if self.kind != "taxonomy":
+            return self.kind
+        return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
 class Sensitive(Section):
@@ -58,11 +80,14 @@ class Budget(Section):
 class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
 
-    `cuts` says how classes are formed: by width (fast) or by loss (tighter ranges, several times the time).
+    `algorithm` says how classes are formed: mondrian cuts each region as finely as its people allow; full_domain
+    publishes one level of each hierarchy for the whole table (a column without one: its value or the whole domain).
+    `cuts` says where mondrian cuts: by width (fast) or by loss (tighter ranges, several times the time).
     """
 
     release: Identifier
     k: Annotated[int, Field(ge=2)]
+    algorithm: Literal["mondrian", "full_domain"] = "mondrian"
     cuts: Literal["width", "loss"] = "width"
     partition_by: list[str] = Field(default_factory=list)
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)

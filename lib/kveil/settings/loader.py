@@ -16,7 +16,7 @@ def load(path: str | Path) -> Policy:
     """The policy in a YAML file; raises SettingsError naming file, key, what was found and what is allowed."""
     document = _document(Path(path))
     try:
-        policy = Policy.model_validate(document)
+        policy = Policy.model_validate(document, context={"folder": Path(path).parent})
     except ValidationError as error:
         raise SettingsError([_sentence(path, problem) for problem in error.errors(include_url=False)]) from None
     problems = [f"{path}: {key}: {sentence}" for key, sentence in policy.problems()]

@@ -123,6 +123,17 @@ STAGING = Table(
     ),
     "the release's columns",
 )
+FREQUENCIES = Table(
+    "restricted",
+    "{policy}_frequencies",
+    "The distinct combinations of codes and people of a full-domain release; destroyed with the link.",
+    (
+        Column("kveil_partition", "string", "the partition's values as JSON"),
+        Column("kveil_person", "bigint", "hash of the privacy unit; two people of one hash count as one"),
+        Column("rows", "bigint", "clean rows of the combination"),
+    ),
+    "partition columns, code_0, code_1, ... of the quasi-identifiers, value_0, ... as hashes of the sensitive columns",
+)
 CANDIDATE = Table(
     "restricted",
     "{policy}_candidate",
@@ -327,6 +338,7 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, CANDIDATE, RELEASE, GENERALIZER,
-    RELEASES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, FREQUENCIES, CANDIDATE, RELEASE,
+    GENERALIZER, RELEASES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES,
+    REPORTS, RUN_LOG,
 )  # fmt: skip

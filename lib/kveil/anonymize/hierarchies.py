@@ -1,0 +1,281 @@
+"""From a policy's hierarchy and what the clean table holds to a taxonomy, and the values that it misses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from kveil.errors import ContractError
+from kveil.privacy.clustering import by_frequency, by_similarity, groups
+from kveil.privacy.coding import Coding
+from kveil.privacy.labels import RANGE, of_set
+from kveil.privacy.taxonomy import Taxonomy
+from kveil.settings.anonymize import QuasiIdentifier
+from kveil.settings.hierarchies import ROOT, Hierarchy, Intervals, Prefix, with_other
+
+MOST_LEAVES = 100_000
+MOST_CLUSTERED = 1_000
+MOST_IN_PROFILE = 100
+_SHOWN = 20
+
+Paths = list[tuple[str, ...]]
+Found = Mapping[str, Any]
+
+
+def text_of(column: Column, hierarchy: Hierarchy) -> Column:
+    """A column as the texts of its hierarchy's leaves: whole numbers without a fraction, dates as yyyy-mm-dd."""
+    if hierarchy.holds != "number":
+        return column.cast("string")
+    number = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
+    whole = (number == F.floor(number)) & (F.abs(number) < 2.0**52)
+    return F.when(whole, F.floor(number).cast("string")).otherwise(number.cast("string"))
+
+
+def measures(name: str, hierarchy: Hierarchy) -> list[Column]:
+    """What the whole table must tell of a column: its extremes, or its distinct values, one more than allowed at most."""
+    column = F.col(f"`{name}`")
+    if hierarchy.intervals or hierarchy.dates:
+        value = F.floor(number_of(column)) if hierarchy.intervals else F.unix_date(column)
+        return [F.min(value).alias(f"{name}.lowest"), F.max(value).alias(f"{name}.highest")]
+    values = F.slice(F.sort_array(F.collect_set(text_of(column, hierarchy))), 1, MOST_LEAVES + 1)
+    return [values.alias(f"{name}.values")]
+
+
+def number_of(column: Column) -> Column:
+    """A numeric column as Coding takes it: doubles, NaN as null, infinities at the farthest cell."""
+    limit = 2.0**52
+    number = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
+    # least and greatest skip nulls, which would turn a null into the limit.
+    return F.when(number.isNotNull(), F.greatest(F.least(number, F.lit(limit)), F.lit(-limit)))
+
+
+def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) -> None:
+    """One ContractError that lists, for every column, the values that its hierarchy misses and has no `other` for."""
+    problems = []
+    for name, role in roles.items():
+        hierarchy = role.hierarchy
+        if hierarchy is None or hierarchy.other or f"{name}.values" not in found:
+            continue
+        missing = _missing(hierarchy, found[f"{name}.values"])
+        if missing:
+            listed = ", ".join(repr(value) for value in missing[:_SHOWN])
+            many = f"more than {MOST_LEAVES:,}" if len(missing) > MOST_LEAVES else f"{len(missing):,}"
+            more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+            problems.append(
+                f"anonymize.quasi_identifiers.{name}.hierarchy misses {many} values of the clean table: {listed}{more}"
+            )
+    if problems:
+        raise ContractError("; ".join(problems) + "; add them, correct them in clean, or name a leaf for them in hierarchy.other")
+
+
+def _missing(hierarchy: Hierarchy, values: Sequence[str]) -> list[str]:
+    if hierarchy.prefix:
+        return [value for value in values if not _fits(value, hierarchy.prefix)]
+    if not hierarchy.is_listed:
+        return []
+    leaves = {path[0] for path in hierarchy.paths()}
+    return [value for value in values if value not in leaves]
+
+
+def _fits(value: str, prefix: Prefix) -> bool:
+    return len(value) == prefix.length and prefix.mask not in value
+
+
+def coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> Coding:
+    """The column's coding; `found` holds the answers to `measures`."""
+    try:
+        return _coding(name, hierarchy, found, clean)
+    except ContractError as error:
+        raise ContractError(f"anonymize.quasi_identifiers.{name}.{error}") from None
+
+
+def _coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> Coding:
+    if hierarchy.intervals or hierarchy.dates:
+        lowest, highest = found[f"{name}.lowest"], found[f"{name}.highest"]
+        empty = lowest is None
+        ends = (0, 0) if empty else (int(lowest), int(highest))
+        paths, cells = _intervals(hierarchy.intervals, *ends) if hierarchy.intervals else _dates(hierarchy.dates, *ends)
+        return Coding.of_taxonomy(name, Taxonomy.of_paths(paths), hierarchy.holds, tuple(cells))
+    if hierarchy.is_listed and hierarchy.holds != "text":
+        return _listed_cells(name, hierarchy)
+    values = found[f"{name}.values"]
+    if len(values) > MOST_LEAVES:
+        raise ContractError(
+            f"hierarchy: found more than {MOST_LEAVES:,} values; shorten them in clean.derive, or drop the column"
+        )
+    if hierarchy.prefix:
+        paths = [path for value in values if _fits(value, hierarchy.prefix) for path in [_masked(value, hierarchy.prefix)]]
+    elif hierarchy.clusters:
+        paths = list(_clustered(name, hierarchy, values, clean, found))
+    else:
+        paths = hierarchy.paths()
+    if not hierarchy.is_listed:
+        paths = with_other(paths or [(ROOT, ROOT)], hierarchy.other)
+    return Coding.of_taxonomy(name, Taxonomy.of_paths(paths), other=hierarchy.other)
+
+
+def _listed_cells(name: str, hierarchy: Hierarchy) -> Coding:
+    """Listed numbers or dates, each leaf a cell of its own; every node must be a range of them."""
+    number = {path[0]: _as_number(path[0], hierarchy.holds) for path in hierarchy.paths()}
+    taxonomy = Taxonomy.of_paths(sorted(hierarchy.paths(), key=lambda path: number[path[0]]))
+    values = [number[leaf] for leaf in taxonomy.leaf_names]
+    for before, after in pairwise(values):
+        if before >= after:
+            raise ContractError("hierarchy: a label covers numbers with others between them; make each label one range")
+    return Coding.of_taxonomy(name, taxonomy, hierarchy.holds, tuple((value, value) for value in values))
+
+
+def _as_number(text: str, holds: str) -> int:
+    try:
+        return int(text) if holds == "number" else (date.fromisoformat(text) - date(1970, 1, 1)).days
+    except ValueError:
+        wanted = "whole numbers" if holds == "number" else "dates like 2024-12-31"
+        raise ContractError(f"hierarchy.of: found the leaf {text!r}; {holds} allows {wanted}") from None
+
+
+def _intervals(intervals: Intervals, lowest: int, highest: int) -> tuple[Paths, list[tuple[int, int]]]:
+    """Cells from the one of the lowest to the one of the highest number of the table."""
+    first, last = _start(lowest, intervals.width, intervals.start), _start(highest, intervals.width, intervals.start)
+    _check_cells((last - first) // intervals.width + 1, "a larger intervals.width")
+    paths, cells = [], []
+    for low in range(first, last + 1, intervals.width):
+        cells.append((low, low + intervals.width - 1))
+        widths = [intervals.width, *intervals.levels]
+        paths.append((*(_range(_start(low, width, intervals.start), width) for width in widths), ROOT))
+    return paths, cells
+
+
+def _start(value: int, width: int, origin: int) -> int:
+    return (value - origin) // width * width + origin
+
+
+def _range(low: int, width: int) -> str:
+    return str(low) if width == 1 else f"{low}{RANGE}{low + width - 1}"
+
+
+def _check_cells(count: int, remedy: str) -> None:
+    if count > MOST_LEAVES:
+        raise ContractError(
+            f"hierarchy: the table spans {count:,} cells where {MOST_LEAVES:,} are allowed; "
+            f"take {remedy}, or a rule of clean that drops impossible values"
+        )
+
+
+def _dates(units: Sequence[str], lowest: int, highest: int) -> tuple[Paths, list[tuple[int, int]]]:
+    """Days, weeks (ISO 8601) or longer from the one of the table's first to the one of its last day."""
+    starts = _unit_starts(units[0], lowest, highest)
+    paths = [(*labels, ROOT) for labels in zip(*(_unit_labels(unit, starts[:-1]) for unit in units), strict=True)]
+    return paths, [(int(low), int(after) - 1) for low, after in pairwise(starts)]
+
+
+def _unit_starts(unit: str, lowest: int, highest: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """First days of the units from the lowest day's to the one after the highest day's."""
+    if unit in ("day", "week"):
+        width = 1 if unit == "day" else 7
+        # Day 0 of the epoch is a Thursday; ISO weeks begin on Mondays.
+        first, last = ((day + 3) // 7 * 7 - 3 if unit == "week" else day for day in (lowest, highest))
+        _check_cells((last - first) // width + 1, "a coarser first unit of dates")
+        return np.arange(first, last + 2 * width, width)[: (last - first) // width + 2]
+    months = {"month": 1, "quarter": 3, "year": 12}[unit]
+    first, last = (
+        int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64)) // months * months for day in (lowest, highest)
+    )
+    _check_cells((last - first) // months + 1, "a coarser first unit of dates")
+    starts = np.arange(first, last + months + 1, months)
+    return starts.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+
+
+def _unit_labels(unit: str, days: np.ndarray[Any, np.dtype[np.int64]]) -> list[str]:
+    dates = days.astype("datetime64[D]")
+    if unit == "week":
+        thursday = (days + 3) // 7 * 7
+        years = thursday.astype("datetime64[D]").astype("datetime64[Y]")
+        week = (thursday - years.astype("datetime64[D]").astype(np.int64)) // 7 + 1
+        return [f"{year}-W{number:02d}" for year, number in zip(years.astype(str), week.tolist(), strict=True)]
+    if unit == "quarter":
+        months = dates.astype("datetime64[M]").astype(np.int64)
+        years = dates.astype("datetime64[Y]").astype(str)
+        return [f"{year}-Q{month % 12 // 3 + 1}" for year, month in zip(years, months.tolist(), strict=True)]
+    return dates.astype({"day": "datetime64[D]", "month": "datetime64[M]", "year": "datetime64[Y]"}[unit]).astype(str).tolist()
+
+
+def _masked(value: str, prefix: Prefix) -> tuple[str, ...]:
+    steps = [0, *(prefix.steps or range(1, prefix.length))]
+    return (*(value[: prefix.length - step] + prefix.mask * step for step in steps), ROOT)
+
+
+def _clustered(
+    name: str, hierarchy: Hierarchy, values: Sequence[str], clean: DataFrame, found: Found
+) -> Iterator[tuple[str, ...]]:
+    """Categories, then the groups they fall into, named as sets."""
+    clusters = hierarchy.clusters
+    assert clusters is not None  # the caller has looked
+    if len(values) > MOST_CLUSTERED:
+        raise ContractError(
+            f"hierarchy.clusters: found {len(values):,} categories where {MOST_CLUSTERED:,} can be clustered; give a file or tree"
+        )
+    if len(values) < 2:
+        yield from ((value, ROOT) for value in values)
+        return
+    if clusters.by == "frequency":
+        merges = by_frequency(_counts(clean, name, values))
+    else:
+        merges = by_similarity(_profiles(clean, name, values, _companions(name, found)), _counts(clean, name, values))
+    levels = [left for left in clusters.levels or _halves(len(values)) if left < len(values)]
+    at_levels = [_group_names(groups(merges, left), values) for left in levels]
+    yield from ((value, *(names[i] for names in at_levels), ROOT) for i, value in enumerate(values))
+
+
+def _halves(count: int) -> list[int]:
+    halves = []
+    while (count := (count + 1) // 2) >= 2:
+        halves.append(count)
+    return halves
+
+
+def _group_names(group: np.ndarray[Any, np.dtype[np.int64]], values: Sequence[str]) -> list[str]:
+    held: dict[int, list[str]] = {}
+    for number, value in zip(group.tolist(), values, strict=True):
+        held.setdefault(number, []).append(value)
+    names = {number: of_set(sorted(members), len(values) + 1, False) for number, members in held.items()}
+    return [names[number] or "" for number in group.tolist()]
+
+
+def _companions(name: str, found: Found) -> list[str]:
+    """The other text columns with few enough values to make a profile of."""
+    suffix = ".values"
+    others = [key.removesuffix(suffix) for key in found if key.endswith(suffix) and key != name + suffix]
+    few = [other for other in others if 2 <= len(found[other + suffix]) <= MOST_IN_PROFILE]
+    if not few:
+        raise ContractError(
+            f"hierarchy.clusters.by: similarity needs another category of 2 to {MOST_IN_PROFILE} values; use frequency"
+        )
+    return few
+
+
+def _counts(clean: DataFrame, name: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Rows per category, at most MOST_CLUSTERED."""
+    text = F.col(f"`{name}`").cast("string")
+    rows = clean.where(text.isNotNull()).groupBy(text.alias("value")).agg(F.count(F.lit(1)).alias("rows")).collect()
+    counts = {row["value"]: float(row["rows"]) for row in rows}
+    return np.array([counts[value] for value in values])
+
+
+def _profiles(clean: DataFrame, name: str, values: Sequence[str], others: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Per category the share of its rows that each value of each other column has."""
+    text = F.col(f"`{name}`").cast("string").alias("value")
+    pairs = F.explode(F.array(*[F.struct(F.lit(o).alias("name"), F.col(f"`{o}`").cast("string").alias("text")) for o in others]))
+    counted = clean.where(F.col(f"`{name}`").isNotNull()).select(text, pairs.alias("other")).groupBy("value", "other").count()
+    rows = counted.collect()
+    row_of = {value: i for i, value in enumerate(values)}
+    column_of: dict[tuple[str, str | None], int] = {}
+    for row in rows:
+        column_of.setdefault((row["other"]["name"], row["other"]["text"]), len(column_of))
+    profiles = np.zeros((len(values), len(column_of)))
+    for row in rows:
+        profiles[row_of[row["value"]], column_of[row["other"]["name"], row["other"]["text"]]] = row["count"]
+    return profiles / profiles.sum(axis=1, keepdims=True)
