@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
@@ -49,7 +50,7 @@ class Kernel:
         if not table.num_rows:
             return self.schema.empty_table()
         codes = self.codes(table)
-        people = _numbered(table[self.person])
+        people = numbered(table[self.person])
         found = partition(self._fragment(table, codes, people), self.model)
         if found is None:
             return self.schema.empty_table()
@@ -66,10 +67,10 @@ class Kernel:
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""
-        return np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
+        return np.column_stack([codes_of(table[coding.name], coding) for coding in self.codings])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
-        sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
+        sensitive = [numbered(table[name]) for name in self.settings.sensitive]
         return Fragment(
             codes,
             people,
@@ -101,22 +102,6 @@ class Kernel:
         values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
-
-
-def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
-    """As Coding.codes takes it."""
-    if coding.is_text:
-        return pc.cast(column, pa.string()).to_numpy(zero_copy_only=False)
-    if coding.holds == "date":
-        return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
-
-
-def _numbered(column: pa.ChunkedArray) -> I64:
-    """Each value's number, from 0; null is a value of its own."""
-    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
-    chunk = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:

@@ -36,23 +36,22 @@ class Demand(NamedTuple):
 
 
 def demand(model: Model, sizes: tuple[int, ...]) -> Demand:
-    """The model for a fragment whose sensitive columns have so many values; `rules` beyond k are one per column."""
-    parts = [_values_of(rule, size) for rule, size in zip(model.rules, sizes, strict=True)]
-    rules = np.array([rule.as_array() for rule in model.rules], dtype=np.float64).reshape(
-        len(parts), len(SensitiveRule().as_array())
-    )
+    """The model for a fragment whose sensitive columns have so many values; without rules nothing is asked of them."""
+    asked = model.rules or (SensitiveRule(),) * len(sizes)
+    parts = [_values_of(rule, size) for rule, size in zip(asked, sizes, strict=True)]
+    rules = np.array([rule.as_array() for rule in asked], dtype=np.float64).reshape(len(parts), len(SensitiveRule().as_array()))
     none = np.empty(0, dtype=np.int64)
     return Demand(
         model.k,
-        np.array([rule.distinct for rule in model.rules], dtype=np.int64),
-        np.array([_asks_more(rule) for rule in model.rules], dtype=bool),
+        np.array([rule.distinct for rule in asked], dtype=np.int64),
+        np.array([_asks_more(rule) for rule in asked], dtype=bool),
         rules,
         np.cumsum([0, *(len(reference) for reference, _ in parts)]),
         np.concatenate([np.empty(0), *(reference for reference, _ in parts)]),
         np.concatenate([none, *(node for _, node in parts)]),
-        np.cumsum([0, *(len(rule.parent) for rule in model.rules)]),
-        np.concatenate([none, *(rule.parent for rule in model.rules)]),
-        np.concatenate([none, *(rule.height for rule in model.rules)]),
+        np.cumsum([0, *(len(rule.parent) for rule in asked)]),
+        np.concatenate([none, *(rule.parent for rule in asked)]),
+        np.concatenate([none, *(rule.height for rule in asked)]),
         model.population.k_map,
         model.population.delta_min,
         model.population.delta_max,

@@ -50,7 +50,7 @@ def ground(fragment: Fragment, model: Model) -> Ground:
     """The fragment prepared for partitioning."""
     space, table = space_and_table(fragment)
     asked = demand(model, tuple(int(column.max(initial=-1)) + 1 for column in fragment.sensitive.T))
-    pairs = int(table[:, -1].max(initial=-1)) + 1 if len(model.rules) else 0
+    pairs = int(table[:, -1].max(initial=-1)) + 1 if fragment.sensitive.size else 0
     return Ground(
         table, space, asked, tally(asked, int(fragment.people.max(initial=-1)) + 1, pairs), workspace(space, len(table))
     )
