@@ -54,7 +54,9 @@ class Book:
     subject: str
     figures: list[Figure] = field(default_factory=list)
 
-    def add(self, name: str, value: float, unit: str, target: float | None = None, better: Literal["lower", "higher"] = "lower") -> None:
+    def add(
+        self, name: str, value: float, unit: str, target: float | None = None, better: Literal["lower", "higher"] = "lower"
+    ) -> None:
         """Records and prints one figure."""
         figure = Figure(name, round(value, 4), unit, better, target)
         self.figures.append(figure)
@@ -66,7 +68,12 @@ class Book:
         path = RESULTS / f"{self.subject}.json"
         document = {
             "subject": self.subject,
-            "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+            "machine": {
+                "system": platform.system(),
+                "processor": _processor(),
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+            },
             "versions": {name: metadata.version(name) for name in ("pyspark", "delta-spark", "numpy", "numba", "pyarrow")},
             "commit": _commit(),
             "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),

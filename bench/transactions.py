@@ -21,7 +21,9 @@ def transactions(spark: SparkSession, rows: int, customers: int = CUSTOMERS) -> 
         (18 + F.floor(73 * _uniform("customer", "age"))).cast("int").alias("age"),
         _postcode().alias("postcode"),
         F.when(_uniform("customer", "gender") < 0.5, "female").otherwise("male").alias("gender"),
-        F.format_string("occupation %02d", F.floor(OCCUPATIONS * F.pow(_uniform("customer", "occupation"), F.lit(2.0)))).alias("occupation"),
+        F.format_string("occupation %02d", F.floor(OCCUPATIONS * F.pow(_uniform("customer", "occupation"), F.lit(2.0)))).alias(
+            "occupation"
+        ),
         F.date_add(F.lit("2024-01-01").cast("date"), F.floor(DAYS * _uniform("id", "date")).cast("int")).alias("date"),
         _cents().alias("amount_cents"),
     )

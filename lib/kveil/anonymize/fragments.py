@@ -87,7 +87,9 @@ def _tree(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], pe
         tuple(each.span for each in codings),
     )
     # `least` of a sensitive column cannot exceed what the column holds, so asking for more would forbid every cut.
-    rules = tuple(SensitiveRule(min(_SAFELY * need, max(need, len(np.unique(of)) // 2))) for need, of in zip(least, kept, strict=True))
+    rules = tuple(
+        SensitiveRule(min(_SAFELY * need, max(need, len(np.unique(of)) // 2))) for need, of in zip(least, kept, strict=True)
+    )
     found = partition(fragment, Model(SAMPLED_PER_FRAGMENT, rules))
     return found[1] if found is not None and found[1].classes > 1 else None
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kveil.privacy.demand import Demand, Tally, added, cleared, is_lasting, met
 from kveil.privacy.jit import compiled
-from kveil.privacy.space import LABEL, OUTSIDE, SET, TAXONOMY, Space, penalty
+from kveil.privacy.space import LABEL, ORDERED, OUTSIDE, SET, TAXONOMY, Space, penalty
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -67,7 +67,9 @@ def best_cut(
     """Dimension and number of cells (the first of `work.cells`, marked in `work.is_left`) that go left; NO_CUT if none."""
     d = len(space.kind)
     _forget(space, work)
-    _covered(table, np.arange(start, end), space, work)
+    for row in range(start, end):
+        work.order[row - start] = row
+    _covered(table, work.order[: end - start], space, work)
     _penalties(space, work)
     width = work.width.copy()
     dimensions = np.argsort(-width, kind="mergesort")
@@ -92,15 +94,19 @@ def best_cut(
 @compiled
 def moved_apart(table: I32, start: int, end: int, j: int, space: Space, work: Workspace, spare: I32) -> int:
     """Reorders rows start..end so that those going left come first, each side in its old order; where the right begins."""
-    base, left, right = space.offset[j], start, 0
+    base, left, right, columns = space.offset[j], start, 0, table.shape[1]
     for row in range(start, end):
         if work.is_left[base + table[row, j]]:
-            table[left] = table[row]
+            for column in range(columns):
+                table[left, column] = table[row, column]
             left += 1
         else:
-            spare[right] = table[row]
+            for column in range(columns):
+                spare[right, column] = table[row, column]
             right += 1
-    table[left:end] = spare[:right]
+    for row in range(right):
+        for column in range(columns):
+            table[left + row, column] = spare[row, column]
     return left
 
 
@@ -166,7 +172,8 @@ def _in_order(table: I32, start: int, end: int, j: int, space: Space, work: Work
         if not table[row, d + OUTSIDE]:
             work.released[at] += 1
             work.positive[at] += table[row, d + LABEL]
-    cells = np.sort(work.cells[:number])
+    cells = work.cells[:number]
+    cells.sort()
     if space.kind[j] == SET and criterion == BY_LABEL:
         counts = np.maximum(work.released[base + cells], 1)
         cells = cells[np.argsort(work.positive[base + cells] / counts, kind="mergesort")]
@@ -175,7 +182,8 @@ def _in_order(table: I32, start: int, end: int, j: int, space: Space, work: Work
         cells = cells[np.argsort(-work.released[base + cells], kind="mergesort")]
     elif space.kind[j] == TAXONOMY:
         cells = _by_child(cells, j, space, work)
-    work.cells[:number] = cells
+    if space.kind[j] != ORDERED:
+        work.cells[:number] = cells
     return number
 
 
@@ -245,6 +253,8 @@ def _nearest(j: int, number: int, share: float, only_allowed: bool, space: Space
         distance = abs(before - total * share)
         if distance < nearest:
             best, nearest = place, distance
+        elif before > total * share:
+            break
     return best
 
 

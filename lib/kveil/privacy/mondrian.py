@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.cutting import BY_LABEL, BY_LOSS, BY_WIDTH, NO_CUT, Workspace, best_cut, moved_apart, workspace
-from kveil.privacy.demand import Demand, Tally, added, cleared, demand, met, tally
+from kveil.privacy.demand import Demand, Tally, added, cleared, demand, may_be_cut, met, tally
 from kveil.privacy.jit import compiled
 from kveil.privacy.models import Model
 from kveil.privacy.space import ORDERED, ROW, Fragment, Space, space_and_table
@@ -99,7 +99,7 @@ def _grown(table: I32, space: Space, demand: Demand, tally: Tally, work: Workspa
         waiting -= 1
         node, start, end = stack[waiting]
         j, place = NO_CUT, 0
-        if end - start >= 2 * demand.k:
+        if may_be_cut(table, start, end, d, tally, demand):
             j, place = best_cut(table, start, end, space, demand, tally, work, criterion)
         if j == NO_CUT:
             nodes[node, 4] = classes
