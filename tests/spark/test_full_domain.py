@@ -131,9 +131,10 @@ def test_many_combinations_are_searched_by_spark_with_the_same_result(store, rel
     pd.testing.assert_frame_equal(mine, first)
 
 
-def test_a_table_that_no_level_makes_safe_publishes_nothing(store):
+@pytest.mark.parametrize("rows", [ROWS, ROWS.assign(customer=pd.array([None] * len(ROWS), dtype="Int64"))])
+def test_a_table_that_no_level_makes_safe_publishes_nothing(store, rows):
     ctx = context(store, policy(anonymize__k=300), "anonymize")
-    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, ROWS))
+    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))
     with pytest.raises(GuaranteeError, match="suppressed_share"):
         stage.run(ctx)
     assert store.version(ctx.ref(FREQUENCIES)) is None

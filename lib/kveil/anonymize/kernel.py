@@ -65,7 +65,7 @@ class Kernel:
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""
-        return np.column_stack([coding.codes(_numpy(table[coding.name], coding)) for coding in self.codings])
+        return np.column_stack([_codes(table[coding.name], coding) for coding in self.codings])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
         sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
@@ -100,20 +100,28 @@ class Kernel:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
-def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
-    """As Coding.codes takes it."""
+def _codes(column: pa.ChunkedArray, coding: Coding) -> I64:
+    """Codes of a column; each distinct text is looked up once."""
     if coding.is_text:
-        return pc.cast(column, pa.string()).to_numpy(zero_copy_only=False)
+        indices, texts = _dictionary(pc.cast(column, pa.string()), "mask")
+        known = np.append(coding.codes(texts.to_numpy(zero_copy_only=False)), NULL)
+        return known[pc.fill_null(indices, len(texts)).to_numpy(zero_copy_only=False)]
     if coding.holds == "date":
-        return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+        return coding.codes(pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]"))
+    numbers = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
+    return coding.codes(numbers.to_numpy(zero_copy_only=False))
 
 
 def _numbered(column: pa.ChunkedArray) -> I64:
     """Each value's number, from 0; null is a value of its own."""
-    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    return _dictionary(column, "encode")[0].to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _dictionary(column: pa.ChunkedArray, nulls: str) -> tuple[pa.Array, pa.Array]:
+    """Each row's index into the distinct values, and those; nulls are a value (`encode`) or stay null (`mask`)."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding=nulls)
     chunk = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return chunk.indices, chunk.dictionary
 
 
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:
