@@ -13,7 +13,7 @@ MEDIAN_CENTS, SPREAD = 3_300, 1.1
 
 
 def transactions(spark: SparkSession, rows: int, customers: int = CUSTOMERS) -> DataFrame:
-    """customer bigint, age int, postcode string, gender string, occupation string, date date, amount_cents bigint."""
+    """Customer bigint, age int, postcode string, gender string, occupation string, date date, amount_cents bigint."""
     customer = F.pmod(F.xxhash64("id", F.lit("customer")), F.lit(customers))
     row = spark.range(rows).select("id", customer.alias("customer"))
     return row.select(

@@ -118,7 +118,8 @@ def test_classes_hold_k_people_inside_their_nodes(released):
         inside = (ROWS.month == shown.month) & (ROWS.split == shown.split)
         for coding in used:
             values, has_null = members(shown[coding.name], coding)
-            texts = ROWS[coding.name].map(lambda value: None if pd.isna(value) else str(value))
+            column = ROWS[coding.name].astype("string") if coding.name == "age" else ROWS[coding.name]
+            texts = column.map(lambda value: None if pd.isna(value) else str(value))
             inside &= texts.isin(values) | (texts.isna() & has_null)
         assert ROWS[inside].customer.nunique() >= anonymize.k
     known = published[published.age_lo.notna()]

@@ -5,38 +5,44 @@ combinations of codes and people alone; they are written to a restricted table a
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import floor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from kveil.anonymize.columns import PERSON, ddl
+from kveil.anonymize.frequencies import (
+    PARTITION,
+    SparkCheck,
+    at_levels,
+    code_column,
+    frequencies,
+    id_column,
+    kept_classes,
+    names,
+    on_driver,
+    with_partition,
+)
 from kveil.anonymize.kernel import Kernel
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.privacy.coding import NULL, Coding
-from kveil.privacy.frequency import FrequencySet
-from kveil.privacy.full_domain import FrozenLevels, generalized, height, penalty
-from kveil.privacy.lattice import Checked, Levels, optimal
+from kveil.privacy.frequency import distinct_rows
+from kveil.privacy.full_domain import FrozenLevels, height
+from kveil.privacy.lattice import Levels, optimal
 from kveil.privacy.level_check import LevelCheck
-from kveil.privacy.models import Model
 from kveil.privacy.randomness import SystemBits
-from kveil.settings.anonymize import Anonymize
 from kveil.tables.schema import FREQUENCIES
 from kveil.tables.store import NO_STATISTICS
 
-PARTITION = "kveil_partition"
 MOST_ON_DRIVER = 2_000_000
 """Distinct combinations up to which levels are checked in the driver's memory (some 100 bytes each), not by Spark."""
-
-I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 
 
 def staging_rows(ctx: Context, clean: DataFrame, kernel: Kernel, rows_in: int, schema: StructType) -> DataFrame:
@@ -54,101 +60,6 @@ def staging_rows(ctx: Context, clean: DataFrame, kernel: Kernel, rows_in: int, s
         levels, note.text = _best(check, kernel.codings, most, totals["rows"])
     frozen = _frozen(tuples, kernel, levels)
     return _rows(clean, tuples, kernel, frozen, schema).unionByName(_trees(tuples, kernel, frozen, schema))
-
-
-def frequencies(clean: DataFrame, kernel: Kernel) -> DataFrame:
-    """Each distinct combination of partition, codes, person and sensitive values, with its number of rows."""
-    settings = kernel.settings
-    people = F.xxhash64(kernel.person).alias(PERSON)
-    values = [F.xxhash64(f"`{name}`").alias(_value(i)) for i, name in enumerate(settings.sensitive)]
-    raw = [F.col(f"`{coding.name}`") for coding in kernel.codings]
-    rows = _with_partition(clean.where(F.col(kernel.person).isNotNull()), settings)
-    types = {name: dict(clean.dtypes)[name] for name in settings.partition_by} | {PARTITION: "string", PERSON: "bigint"}
-    types |= dict.fromkeys([_value(i) for i in range(len(values))], "bigint")
-    codes = [_code(i) for i in range(len(raw))]
-
-    def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            coded = kernel.codes(pa.Table.from_batches([batch]))
-            arrays = [*(batch.column(name) for name in types), *(pa.array(column) for column in coded.T)]
-            yield pa.RecordBatch.from_arrays(arrays, names=[*types, *codes])
-
-    selected = rows.select(*settings.partition_by, PARTITION, people, *values, *raw)
-    encoded = selected.mapInArrow(encode, ddl(types | dict.fromkeys(codes, "bigint")))
-    return encoded.groupBy(*types, *codes).agg(F.count(F.lit(1)).alias("rows"))
-
-
-def _with_partition(rows: DataFrame, settings: Anonymize) -> DataFrame:
-    by = settings.partition_by
-    return rows.withColumn(PARTITION, F.to_json(F.struct(*[F.col(f"`{name}`") for name in by])) if by else F.lit("{}"))
-
-
-def _code(i: int) -> str:
-    return f"code_{i}"
-
-
-def _id(i: int) -> str:
-    return f"id_{i}"
-
-
-def _value(i: int) -> str:
-    return f"value_{i}"
-
-
-def on_driver(tuples: DataFrame, kernel: Kernel) -> LevelCheck:
-    """The check in numpy, of at most MOST_ON_DRIVER combinations."""
-    codes, values = _names(_code, kernel.codings), _names(_value, kernel.settings.sensitive)
-    table = tuples.select(PARTITION, PERSON, "rows", *codes, *values).toArrow()
-    numbers = table[PARTITION].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-
-    def columns(names: Sequence[str]) -> I64:
-        found = [table[name].to_numpy() for name in names]
-        return np.column_stack(found) if found else np.empty((table.num_rows, 0), dtype=np.int64)
-
-    found = FrequencySet.of(
-        np.column_stack([numbers, columns(codes)]), table[PERSON].to_numpy(), table["rows"].to_numpy(), columns(values)
-    )
-    return LevelCheck.of(found, kernel.codings, kernel.model)
-
-
-def _names(name: Any, things: Any) -> list[str]:
-    return [name(i) for i in range(len(things))]
-
-
-@dataclass(frozen=True)
-class SparkCheck:
-    """The check as one aggregation of the frequency table per level vector."""
-
-    tuples: DataFrame
-    kernel: Kernel
-    rows: int
-
-    def penalties(self) -> list[F64]:
-        """Per column the mean loss over all rows at each level, as `lattice.optimal` takes it."""
-        codings = self.kernel.codings
-        places = [(i, level) for i, coding in enumerate(codings) for level in range(height(coding))]
-
-        def total(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                rows = batch.column("rows").to_numpy()
-                sums = [(penalty(codings[i], batch.column(_code(i)).to_numpy(), level) * rows).sum() for i, level in places]
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array(range(len(places)), pa.int32()), pa.array(sums)], names=["place", "sum"]
-                )
-
-        sums = self.tuples.mapInArrow(total, "place int, sum double").groupBy("place").agg(F.sum("sum").alias("sum")).collect()
-        found = {places[row["place"]]: row["sum"] / self.rows for row in sums}
-        return [np.array([found[i, level] for level in range(height(coding))]) for i, coding in enumerate(codings)]
-
-    def __call__(self, levels: Levels) -> Checked:
-        """Rows in classes that break the model, and the mean loss."""
-        classes = _classes(self.tuples, self.kernel, levels)
-        row = classes.agg(
-            F.coalesce(F.sum(F.when(~F.col("safe"), F.col("rows"))), F.lit(0)).alias("suppressed"),
-            F.coalesce(F.sum(F.when(F.col("safe"), F.col("loss"))), F.lit(0.0)).alias("loss"),
-        ).first()
-        assert row is not None  # an aggregation without groups has one row
-        return Checked(int(row["suppressed"]), float((row["loss"] + row["suppressed"]) / self.rows))
 
 
 def _best(check: LevelCheck | SparkCheck, codings: Sequence[Coding], most: int, rows: int) -> tuple[Levels, str]:
@@ -169,75 +80,34 @@ def _best(check: LevelCheck | SparkCheck, codings: Sequence[Coding], most: int, 
     return found.levels, f"{shown}; loss {found.loss:.4f}, {found.checked:,} checked"
 
 
-def _at_levels(tuples: DataFrame, codings: Sequence[Coding], levels: Levels) -> DataFrame:
-    """The combinations with each column's generalized id, the middle of its cell, and the loss of their rows together."""
-    kept = dict(tuples.dtypes)
-    middles = [i for i, coding in enumerate(codings) if not coding.is_text]
-    added = {_id(i): "bigint" for i in range(len(codings))} | {f"middle_{i}": "double" for i in middles} | {"loss": "double"}
-
-    def generalize(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            codes = [batch.column(_code(i)).to_numpy() for i in range(len(codings))]
-            ids = [generalized(coding, codes[i], levels[i]) for i, coding in enumerate(codings)]
-            loss = np.mean([penalty(coding, codes[i], levels[i]) for i, coding in enumerate(codings)], axis=0)
-            known = [np.where(codes[i] == NULL, codings[i].lowest, codes[i]) for i in middles]
-            cells = [codings[i].middle(codes) for i, codes in zip(middles, known, strict=True)]
-            made = [*ids, *cells, loss * batch.column("rows").to_numpy()]
-            arrays = [*batch.columns, *(pa.array(column) for column in made)]
-            yield pa.RecordBatch.from_arrays(arrays, names=[*kept, *added])
-
-    return tuples.mapInArrow(generalize, ddl(kept | added))
-
-
-def _classes(tuples: DataFrame, kernel: Kernel, levels: Levels) -> DataFrame:
-    """The classes at some levels: partition, ids, rows, loss of the rows together, and whether they are safe."""
-    model, by = kernel.model, kernel.settings.partition_by
-    at_levels = _at_levels(tuples, kernel.codings, levels)
-    distinct = [F.countDistinct(_value(i)).alias(_value(i)) for i in range(len(model.distinct))]
-    classes = at_levels.groupBy(*by, PARTITION, *_names(_id, levels)).agg(
-        F.sum("rows").alias("rows"), F.sum("loss").alias("loss"), F.countDistinct(PERSON).alias("people"), *distinct
-    )
-    return classes.withColumn("safe", _safe(model))
-
-
-def _safe(model: Model) -> Column:
-    safe = F.col("people") >= model.k
-    for i, need in enumerate(model.distinct):
-        safe = safe & (F.col(_value(i)) >= need)
-    return safe
-
-
-def _kept(tuples: DataFrame, kernel: Kernel, levels: Levels) -> DataFrame:
-    keys = [*kernel.settings.partition_by, PARTITION, *_names(_id, levels)]
-    return _classes(tuples, kernel, levels).where("safe").select(*keys)
-
-
 def _frozen(tuples: DataFrame, kernel: Kernel, levels: Levels) -> FrozenLevels:
     """The levels with their representatives over all kept people; its classes are filled in per partition."""
     codings = kernel.codings
-    nulls = tuples.agg(*[F.max(F.col(_code(i)) == F.lit(int(NULL))).alias(_code(i)) for i in range(len(codings))]).first()
+    nulls = tuples.agg(
+        *[F.max(F.col(code_column(i)) == F.lit(int(NULL))).alias(code_column(i)) for i in range(len(codings))]
+    ).first()
     assert nulls is not None  # an aggregation without groups has one row
-    has_null = tuple(bool(nulls[_code(i)]) for i in range(len(codings)))
-    keys = [PARTITION, *_names(_id, levels)]
-    held = _at_levels(tuples, codings, levels).join(_kept(tuples, kernel, levels).select(*keys), keys, "left_semi")
+    has_null = tuple(bool(nulls[code_column(i)]) for i in range(len(codings)))
+    keys = [PARTITION, *names(id_column, levels)]
+    held = at_levels(tuples, codings, levels).join(kept_classes(tuples, kernel, levels).select(*keys), keys, "left_semi")
     representatives = {coding.name: _representatives(held, coding, i) for i, coding in enumerate(codings) if levels[i]}
     return FrozenLevels(codings, levels, has_null, representatives, np.empty((0, len(codings)), dtype=np.int64))
 
 
 def _representatives(held: DataFrame, coding: Coding, i: int) -> NDArray[Any]:
     """Per node the mean over people or the code that most people hold; one row per node comes to the driver."""
-    known = held.where(F.col(_id(i)) >= 0)
+    known = held.where(F.col(id_column(i)) >= 0)
     if coding.is_text:
-        people = known.groupBy(_id(i), _code(i)).agg(F.countDistinct(PERSON).alias("people"))
-        mode = F.max_by(_code(i), F.struct("people", -F.col(_code(i))))
-        found = people.groupBy(_id(i)).agg(mode.alias("value"))
+        people = known.groupBy(id_column(i), code_column(i)).agg(F.countDistinct(PERSON).alias("people"))
+        mode = F.max_by(code_column(i), F.struct("people", -F.col(code_column(i))))
+        found = people.groupBy(id_column(i)).agg(mode.alias("value"))
     else:
         mean = F.sum(F.col("rows") * F.col(f"middle_{i}")) / F.sum("rows")
-        each = known.where(F.col(_code(i)) != F.lit(int(NULL))).groupBy(_id(i), PERSON).agg(mean.alias("value"))
-        found = each.groupBy(_id(i)).agg(F.avg("value").alias("value"))
+        each = known.where(F.col(code_column(i)) != F.lit(int(NULL))).groupBy(id_column(i), PERSON).agg(mean.alias("value"))
+        found = each.groupBy(id_column(i)).agg(F.avg("value").alias("value"))
     values = _without_people(coding)
     for row in found.collect():
-        values[row[_id(i)]] = row["value"]
+        values[row[id_column(i)]] = row["value"]
     return values
 
 
@@ -249,8 +119,8 @@ def _without_people(coding: Coding) -> NDArray[Any]:
 
 
 def _rows(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType) -> DataFrame:
-    known = _with_partition(clean.where(F.col(kernel.person).isNotNull()), kernel.settings)
-    keys = [PARTITION, *_names(_id, frozen.levels)]
+    known = with_partition(clean.where(F.col(kernel.person).isNotNull()), kernel.settings)
+    keys = [PARTITION, *names(id_column, frozen.levels)]
     types = dict(known.dtypes)
 
     def identify(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -264,23 +134,23 @@ def _rows(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLev
                 yield from _finished(pa.Table.from_batches([batch]), kernel, frozen).to_batches()
 
     with_ids = known.mapInArrow(identify, ddl(types | dict.fromkeys(keys[1:], "bigint")))
-    kept = _kept(tuples, kernel, frozen.levels).select(*keys)
+    kept = kept_classes(tuples, kernel, frozen.levels).select(*keys)
     return with_ids.join(kept, keys, "left_semi").mapInArrow(finish, schema)
 
 
 def _finished(table: pa.Table, kernel: Kernel, frozen: FrozenLevels) -> pa.Table:
     codes = kernel.codes(table)
-    _, first, classes = np.unique(frozen.ids(codes), axis=0, return_index=True, return_inverse=True)
+    first, classes = distinct_rows(frozen.ids(codes))
     columns = {coding.name: frozen.shown(coding.name, codes[first, i]) for i, coding in enumerate(kernel.codings)}
-    return kernel.rows(table, classes.reshape(-1).astype(np.int32), columns, SystemBits())
+    return kernel.rows(table, classes.astype(np.int32), columns, SystemBits())
 
 
 def _trees(tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType) -> DataFrame:
     """One row per partition that has a released class."""
-    ids = _names(_id, frozen.levels)
+    ids = names(id_column, frozen.levels)
 
     def freeze(classes: pa.Table) -> pa.Table:
         kept = np.column_stack([classes[name].to_numpy() for name in ids])
         return kernel.tree_row(classes, replace(frozen, kept=np.unique(kept, axis=0)).to_bytes())
 
-    return _kept(tuples, kernel, frozen.levels).groupBy(PARTITION).applyInArrow(freeze, schema)
+    return kept_classes(tuples, kernel, frozen.levels).groupBy(PARTITION).applyInArrow(freeze, schema)

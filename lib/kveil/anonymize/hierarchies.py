@@ -1,6 +1,6 @@
 """From a policy's hierarchy and what the clean table holds to a taxonomy, and the values that it misses."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -9,17 +9,15 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.anonymize.clusters import clustered
 from kveil.errors import ContractError
-from kveil.privacy.clustering import by_frequency, by_similarity, groups
 from kveil.privacy.coding import Coding
-from kveil.privacy.labels import RANGE, of_set
+from kveil.privacy.labels import RANGE
 from kveil.privacy.taxonomy import Taxonomy
 from kveil.settings.anonymize import QuasiIdentifier
 from kveil.settings.hierarchies import ROOT, Hierarchy, Intervals, Prefix, with_other
 
 MOST_LEAVES = 100_000
-MOST_CLUSTERED = 1_000
-MOST_IN_PROFILE = 100
 _SHOWN = 20
 
 Paths = list[tuple[str, ...]]
@@ -110,7 +108,7 @@ def _coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> 
     if hierarchy.prefix:
         paths = [path for value in values if _fits(value, hierarchy.prefix) for path in [_masked(value, hierarchy.prefix)]]
     elif hierarchy.clusters:
-        paths = list(_clustered(name, hierarchy, values, clean, found))
+        paths = list(clustered(name, hierarchy.clusters, values, clean, found))
     else:
         paths = hierarchy.paths()
     if not hierarchy.is_listed:
@@ -206,76 +204,3 @@ def _unit_labels(unit: str, days: np.ndarray[Any, np.dtype[np.int64]]) -> list[s
 def _masked(value: str, prefix: Prefix) -> tuple[str, ...]:
     steps = [0, *(prefix.steps or range(1, prefix.length))]
     return (*(value[: prefix.length - step] + prefix.mask * step for step in steps), ROOT)
-
-
-def _clustered(
-    name: str, hierarchy: Hierarchy, values: Sequence[str], clean: DataFrame, found: Found
-) -> Iterator[tuple[str, ...]]:
-    """Categories, then the groups they fall into, named as sets."""
-    clusters = hierarchy.clusters
-    assert clusters is not None  # the caller has looked
-    if len(values) > MOST_CLUSTERED:
-        raise ContractError(
-            f"hierarchy.clusters: found {len(values):,} categories where {MOST_CLUSTERED:,} can be clustered; give a file or tree"
-        )
-    if len(values) < 2:
-        yield from ((value, ROOT) for value in values)
-        return
-    if clusters.by == "frequency":
-        merges = by_frequency(_counts(clean, name, values))
-    else:
-        merges = by_similarity(_profiles(clean, name, values, _companions(name, found)), _counts(clean, name, values))
-    levels = [left for left in clusters.levels or _halves(len(values)) if left < len(values)]
-    at_levels = [_group_names(groups(merges, left), values) for left in levels]
-    yield from ((value, *(names[i] for names in at_levels), ROOT) for i, value in enumerate(values))
-
-
-def _halves(count: int) -> list[int]:
-    halves = []
-    while (count := (count + 1) // 2) >= 2:
-        halves.append(count)
-    return halves
-
-
-def _group_names(group: np.ndarray[Any, np.dtype[np.int64]], values: Sequence[str]) -> list[str]:
-    held: dict[int, list[str]] = {}
-    for number, value in zip(group.tolist(), values, strict=True):
-        held.setdefault(number, []).append(value)
-    names = {number: of_set(sorted(members), len(values) + 1, False) for number, members in held.items()}
-    return [names[number] or "" for number in group.tolist()]
-
-
-def _companions(name: str, found: Found) -> list[str]:
-    """The other text columns with few enough values to make a profile of."""
-    suffix = ".values"
-    others = [key.removesuffix(suffix) for key in found if key.endswith(suffix) and key != name + suffix]
-    few = [other for other in others if 2 <= len(found[other + suffix]) <= MOST_IN_PROFILE]
-    if not few:
-        raise ContractError(
-            f"hierarchy.clusters.by: similarity needs another category of 2 to {MOST_IN_PROFILE} values; use frequency"
-        )
-    return few
-
-
-def _counts(clean: DataFrame, name: str, values: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Rows per category, at most MOST_CLUSTERED."""
-    text = F.col(f"`{name}`").cast("string")
-    rows = clean.where(text.isNotNull()).groupBy(text.alias("value")).agg(F.count(F.lit(1)).alias("rows")).collect()
-    counts = {row["value"]: float(row["rows"]) for row in rows}
-    return np.array([counts[value] for value in values])
-
-
-def _profiles(clean: DataFrame, name: str, values: Sequence[str], others: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Per category the share of its rows that each value of each other column has."""
-    text = F.col(f"`{name}`").cast("string").alias("value")
-    pairs = F.explode(F.array(*[F.struct(F.lit(o).alias("name"), F.col(f"`{o}`").cast("string").alias("text")) for o in others]))
-    counted = clean.where(F.col(f"`{name}`").isNotNull()).select(text, pairs.alias("other")).groupBy("value", "other").count()
-    rows = counted.collect()
-    row_of = {value: i for i, value in enumerate(values)}
-    column_of: dict[tuple[str, str | None], int] = {}
-    for row in rows:
-        column_of.setdefault((row["other"]["name"], row["other"]["text"]), len(column_of))
-    profiles = np.zeros((len(values), len(column_of)))
-    for row in rows:
-        profiles[row_of[row["value"]], column_of[row["other"]["name"], row["other"]["text"]]] = row["count"]
-    return profiles / profiles.sum(axis=1, keepdims=True)

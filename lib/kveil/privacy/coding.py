@@ -3,7 +3,8 @@
 Codes are int64. NULL is a value of its own, below every other code. NaN counts as null.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -82,8 +83,8 @@ class Coding:
         A number or day outside a taxonomy's cells gets the nearest cell below it, or the first.
         """
         if self.holds == "text":
-            index = {value: code for code, value in enumerate(self.values)}
-            return np.array([NULL if text is None else index.get(text, self.other) for text in column], dtype=np.int64)
+            index, other = self._code_of, self.other
+            return np.array([NULL if text is None else index.get(text, other) for text in column], dtype=np.int64)
         found = self._of_numbers(column.astype(np.float64)) if self.holds == "number" else _of_days(column)
         if self.kind != "taxonomy":
             return found
@@ -97,7 +98,11 @@ class Coding:
             cells = np.floor_divide(np.clip(np.where(missing, 0.0, column), -_FARTHEST, _FARTHEST), self.step)
         return np.where(missing, NULL, cells.astype(np.int64))
 
-    @property
+    @cached_property
+    def _code_of(self) -> dict[str, int]:
+        return {value: code for code, value in enumerate(self.values)}
+
+    @cached_property
     def _ends(self) -> tuple[I64, I64]:
         cells = np.array(self.cells, dtype=np.int64).reshape(-1, 2)
         return cells[:, 0], cells[:, 1]
@@ -132,10 +137,11 @@ class Coding:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.taxonomy is None:
-            return {**self.__dict__, "values": list(self.values)}
+            return {**plain, "values": list(self.values)}
         # The leaves' names are the taxonomy's.
-        return {**self.__dict__, "values": [], "taxonomy": self.taxonomy.to_dict()}
+        return {**plain, "values": [], "taxonomy": self.taxonomy.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Coding":

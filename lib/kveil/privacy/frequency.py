@@ -26,8 +26,8 @@ class FrequencySet:
     @classmethod
     def of(cls, codes: I64, people: I64, rows: I64, sensitive: I64) -> "FrequencySet":
         """From rows of codes [n, d], person ids [n], how often each row stands [n] and sensitive ids [n, s]."""
-        distinct, index = np.unique(codes, axis=0, return_inverse=True)
-        index = index.reshape(-1).astype(np.int64)
+        first, index = distinct_rows(codes)
+        distinct = codes[first]
         people = np.unique(people, return_inverse=True)[1].astype(np.int64)
         pairs = np.unique(index * (int(people.max(initial=0)) + 1) + people)
         held, person = np.divmod(pairs, int(people.max(initial=0)) + 1)
@@ -57,6 +57,13 @@ class FrequencySet:
 def _distinct_pairs(left: I64, right: I64) -> tuple[I64, I64]:
     width = int(right.max(initial=0)) + 1
     return np.divmod(np.unique(left * width + right), width)
+
+
+def distinct_rows(ids: I64) -> tuple[I64, I64]:
+    """The index of a first row of each kind, and each row's kind, of ids [n, d]."""
+    found = [np.unique(column, return_inverse=True) for column in ids.T]
+    kinds = class_numbers([inverse.astype(np.int64) for _, inverse in found], [max(len(values), 1) for values, _ in found])
+    return np.unique(kinds, return_index=True)[1], kinds
 
 
 def class_numbers(columns: Sequence[I64], sizes: Sequence[int]) -> I64:
