@@ -8,14 +8,13 @@ Types = dict[str, str]
 
 
 def of_quasi_identifiers(settings: Anonymize) -> Types:
-    """Per quasi-identifier: label, bounds (numbers, dates) and representative, with SQL types."""
+    """Per quasi-identifier what the policy releases of label, bounds (numbers, dates) and representative, with SQL types."""
     types: Types = {}
     for name, role in settings.quasi_identifiers.items():
-        types[name] = "string"
-        if role.kind in ("number", "date"):
-            bound = "bigint" if role.kind == "number" else "date"
-            types |= {f"{name}_lo": bound, f"{name}_hi": bound}
-        types[f"{name}_rep"] = {"number": "double", "date": "date"}.get(role.kind, "string")
+        bound = "bigint" if role.kind == "number" else "date"
+        representative = {"number": "double", "date": "date"}.get(role.kind, "string")
+        possible = {name: "string", f"{name}_lo": bound, f"{name}_hi": bound, f"{name}_rep": representative}
+        types |= {column: possible[column] for column in settings.released_columns(name)}
     return types
 
 
@@ -37,7 +36,7 @@ def of_staging(settings: Anonymize, clean: Types) -> Types:
 
 def of_class(settings: Anonymize) -> list[str]:
     """The columns that rows of one equivalence class share: everything that an outsider may match."""
-    return [*settings.partition_by, *of_quasi_identifiers(settings)]
+    return settings.class_columns()
 
 
 def ddl(types: Types) -> str:

@@ -20,7 +20,7 @@ from kveil.privacy.laplace import noisy
 from kveil.privacy.models import Model
 from kveil.privacy.mondrian import Fragment, partition
 from kveil.privacy.randomness import Bits, SystemBits
-from kveil.privacy.tree import FrozenPartition
+from kveil.privacy.tree import FrozenPartition, Tree
 from kveil.settings.anonymize import Anonymize, RowNoise
 
 I64 = NDArray[np.int64]
@@ -55,12 +55,7 @@ class Kernel:
         classes, tree = found
         membership = Membership.of(classes, people)
         columns = {coding.name: shown(coding, codes[:, i], membership) for i, coding in enumerate(self.codings)}
-        frozen = FrozenPartition(
-            self.codings,
-            tree,
-            {name: column.labels for name, column in columns.items()},
-            {name: column.representative for name, column in columns.items()},
-        )
+        frozen = _frozen(self.settings, self.codings, tree, columns)
         return pa.concat_tables([self._rows(table, classes, columns, bits), self._tree_row(table, frozen)])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
@@ -90,6 +85,18 @@ class Kernel:
         values[TREE] = pa.array([frozen.to_bytes()])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree, columns: dict[str, Shown]) -> FrozenPartition:
+    """What serving needs of the partition, and of its classes only what is released anyway."""
+    shows = {name: settings.shown(name) for name in columns}
+    return FrozenPartition(
+        codings,
+        tree,
+        {name: column.labels for name, column in columns.items() if "label" in shows[name]},
+        {name: column.representative for name, column in columns.items() if "representative" in shows[name]},
+        {name: np.column_stack([column.lowest, column.highest]) for name, column in columns.items() if "bounds" in shows[name]},
+    )
 
 
 def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:

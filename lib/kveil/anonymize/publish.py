@@ -53,11 +53,12 @@ def restored_version(ctx: Context, release_id: str, version: int) -> int:
 
 
 def _write_candidate(ctx: Context, columns: list[str]) -> None:
-    partition_by = ctx.policy.anonymize.partition_by
+    settings = ctx.policy.anonymize
+    partition_by = settings.partition_by
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    labels = list(ctx.policy.anonymize.quasi_identifiers)
-    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*labels)
-    ordered = gathered.sortWithinPartitions(*labels, F.xxhash64(*columns))
+    shown = [settings.released_columns(name)[0] for name in settings.quasi_identifiers]
+    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*shown)
+    ordered = gathered.sortWithinPartitions(*shown, F.xxhash64(*columns))
     ctx.store.replace(ctx.ref(CANDIDATE), ordered, partition_by, NO_STATISTICS)
 
 

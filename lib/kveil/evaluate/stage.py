@@ -7,6 +7,7 @@ from kveil.errors import GuaranteeError
 from kveil.evaluate.certainty import category_domains, certainty_metrics
 from kveil.evaluate.classes import class_metrics
 from kveil.evaluate.recheck import recheck_metrics
+from kveil.evaluate.suppressed import without_cells
 from kveil.evaluate.utility import metric_rows, utility
 from kveil.evaluate.views import scored
 from kveil.model.columns import ColumnKind, column_kinds, generalizer_inputs
@@ -90,7 +91,8 @@ def _recheck(ctx: Context, release: Release) -> None:
     """Finds the people behind the published classes again; a mismatch is recorded and fails the stage."""
     with ctx.step("find the released classes in the clean table") as note:
         released, trees = ctx.read(RELEASE), ctx.read(GENERALIZER)
-        splits = [row["split"] for row in released.select("split").distinct().collect()]
+        in_classes = released.where(~without_cells(ctx.policy.anonymize))
+        splits = [row["split"] for row in in_classes.select("split").distinct().collect()]
         generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in splits}
         rows = recheck_metrics(ctx.read(CLEAN), released, ctx.policy.person, ctx.policy.anonymize, generalizers)
         _record(ctx, release, "clean", rows)

@@ -4,7 +4,7 @@ It is part of every deployed model, so that serving sees what training saw.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,24 @@ class Generalizer:
         return cls(by, chosen)
 
     def representatives(self, rows: Columns) -> dict[str, NDArray[Any]]:
-        """Per quasi-identifier the values that NAME_rep would have: floats, datetime64[D], or texts (None for null)."""
-        return self._shown(rows, _representative)
+        """The values of NAME_rep per quasi-identifier NAME that shows it: float64, datetime64[D] or texts (None for null)."""
+        return self._of_classes(rows, _representatives)
 
     def labels(self, rows: Columns) -> dict[str, NDArray[Any]]:
-        """Per quasi-identifier the label that the release shows for the row's class."""
-        return self._shown(rows, lambda partition, name, leaf: np.array(partition.labels[name], dtype=object)[leaf])
+        """Per quasi-identifier that shows it the label of the row's class."""
+        return self._of_classes(rows, _labels)
+
+    def released(self, rows: Columns) -> dict[str, NDArray[Any]]:
+        """Every column by which the release shows the row's class, by the release's column names.
+
+        Texts (None for null), float64 (NaN) or datetime64[D] (NaT).
+        """
+
+        def everything(partition: FrozenPartition) -> dict[str, NDArray[Any]]:
+            representatives = {f"{name}_rep": values for name, values in _representatives(partition).items()}
+            return {**_labels(partition), **_bounds(partition), **representatives}
+
+        return self._of_classes(rows, everything)
 
     def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """Whether the release has the row's own partition, so that no stand-in is used."""
@@ -59,23 +71,19 @@ class Generalizer:
         size = len(next(iter(rows.values())))
         return list(zip(*(map(str, rows[name]) for name in self._by), strict=True)) if self._by else [()] * size
 
-    def _shown(self, rows: Columns, show: Any) -> dict[str, NDArray[Any]]:
+    def _of_classes(self, rows: Columns, shown: Callable[[FrozenPartition], dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        """What `shown` tells of a partition's classes, for each row's own class."""
         keys = self._keys(rows)
-        stand_in = {key: self._nearest(key) for key in set(keys)}
-        names = [coding.name for coding in next(iter(self._partitions.values())).codings]
-        result: dict[str, NDArray[Any]] = {name: np.empty(len(keys), dtype=object) for name in names}
-        group = np.array([list(self._partitions).index(stand_in[key]) for key in keys], dtype=np.int64)
+        known = list(self._partitions.values())
+        place = {key: list(self._partitions).index(self._nearest(key)) for key in set(keys)}
+        group = np.array([place[key] for key in keys], dtype=np.int64)
+        result = {name: np.empty(len(keys), dtype=values.dtype) for name, values in shown(known[0]).items()}
         for number in np.unique(group):
             at = np.flatnonzero(group == number)
-            partition = list(self._partitions.values())[number]
-            leaf = partition.tree.leaf_of(_codes(partition, rows, at))
-            for name in names:
-                result[name][at] = show(partition, name, leaf)
-        return {name: _typed(self._coding(name), values) for name, values in result.items()}
-
-    def _coding(self, name: str) -> Coding:
-        codings = next(iter(self._partitions.values())).codings
-        return next(coding for coding in codings if coding.name == name)
+            leaf = known[number].tree.leaf_of(_codes(known[number], rows, at))
+            for name, values in shown(known[number]).items():
+                result[name][at] = values[leaf]
+        return result
 
     def _nearest(self, key: tuple[str, ...]) -> tuple[str, ...]:
         earlier = [known for known in self._partitions if known <= key]
@@ -101,20 +109,33 @@ def _codes(partition: FrozenPartition, rows: Columns, at: NDArray[np.int64]) -> 
     return np.column_stack([coding.codes(rows[coding.name][at]) for coding in partition.codings])
 
 
-def _representative(partition: FrozenPartition, name: str, leaf: NDArray[np.int32]) -> NDArray[Any]:
-    values = partition.representatives[name][leaf]
-    coding = next(coding for coding in partition.codings if coding.name == name)
+def _labels(partition: FrozenPartition) -> dict[str, NDArray[Any]]:
+    return {name: np.array([*texts, None], dtype=object)[:-1] for name, texts in partition.labels.items()}
+
+
+def _representatives(partition: FrozenPartition) -> dict[str, NDArray[Any]]:
+    codings = {coding.name: coding for coding in partition.codings}
+    return {name: _representative(codings[name], values) for name, values in partition.representatives.items()}
+
+
+def _representative(coding: Coding, values: NDArray[Any]) -> NDArray[Any]:
     if coding.is_text:
         names = np.array([*coding.values, None], dtype=object)
         return names[np.where(values == NULL, len(coding.values), values)]
-    return values
+    return _days(values) if coding.kind == "date" else values.astype(np.float64)
 
 
-def _typed(coding: Coding, values: NDArray[Any]) -> NDArray[Any]:
-    is_label = any(isinstance(value, str) for value in values[:64])
-    if coding.is_text or is_label:
-        return values
-    if coding.kind == "date":
-        days = values.astype(np.float64)
-        return np.where(np.isnan(days), np.datetime64("NaT"), np.round(np.nan_to_num(days)).astype("datetime64[D]"))
-    return values.astype(np.float64)
+def _bounds(partition: FrozenPartition) -> dict[str, NDArray[Any]]:
+    codings = {coding.name: coding for coding in partition.codings}
+    result: dict[str, NDArray[Any]] = {}
+    for name, codes in partition.bounds.items():
+        coding = codings[name]
+        ends = np.where(codes == NULL, np.nan, codes * float(coding.step) + np.array([0, coding.step - 1]))
+        for place, side in enumerate(("lo", "hi")):
+            result[f"{name}_{side}"] = _days(ends[:, place]) if coding.kind == "date" else ends[:, place]
+    return result
+
+
+def _days(values: NDArray[Any]) -> NDArray[Any]:
+    days = values.astype(np.float64)
+    return np.where(np.isnan(days), np.datetime64("NaT"), np.round(np.nan_to_num(days)).astype("datetime64[D]"))

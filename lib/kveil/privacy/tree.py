@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,20 +70,23 @@ class _MemberLookup:
 
 @dataclass(frozen=True)
 class FrozenPartition:
-    """A tree with how to code a row and what each class shows: per column, label and representative by class.
+    """A tree with how to code a row and what each class shows: per column, label, representative and bounds by class.
 
     Representatives are floats (numbers, mean over people), day numbers (dates) or codes (mode over people, NULL for null).
+    Bounds [classes, 2] are the lowest and highest codes (NULL for null). A column lacks what the release does not show of it.
     """
 
     codings: tuple[Coding, ...]
     tree: Tree
     labels: dict[str, list[str | None]]
     representatives: dict[str, NDArray[Any]]
+    bounds: dict[str, I64] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As a numpy archive that holds no pickles."""
         arrays: dict[str, Any] = {f"tree_{name}": value for name, value in self.tree.__dict__.items()}
         arrays |= {f"rep_{name}": value for name, value in self.representatives.items()}
+        arrays |= {f"bounds_{name}": value for name, value in self.bounds.items()}
         text = json.dumps({"codings": [coding.to_dict() for coding in self.codings], "labels": self.labels})
         arrays["text"] = np.frombuffer(text.encode(), dtype=np.uint8)
         buffer = io.BytesIO()
@@ -97,4 +100,5 @@ class FrozenPartition:
             text = json.loads(archive["text"].tobytes().decode())
             tree = Tree(**{name.removeprefix("tree_"): archive[name] for name in archive.files if name.startswith("tree_")})
             representatives = {name.removeprefix("rep_"): archive[name] for name in archive.files if name.startswith("rep_")}
-        return cls(tuple(Coding.from_dict(coding) for coding in text["codings"]), tree, text["labels"], representatives)
+            bounds = {name.removeprefix("bounds_"): archive[name] for name in archive.files if name.startswith("bounds_")}
+        return cls(tuple(Coding.from_dict(coding) for coding in text["codings"]), tree, text["labels"], representatives, bounds)

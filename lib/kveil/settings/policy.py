@@ -116,6 +116,12 @@ class Policy(Section):
         for i, name in enumerate(self.train.features):
             if name not in usable:
                 yield f"train.features.{i}", f"the release has no usable column {name!r}; allowed: {', '.join(sorted(usable))}"
+            elif name in release.quasi_identifiers and "representative" not in release.shown(name):
+                yield (
+                    f"train.features.{i}",
+                    f"models learn {name!r} from its representative, which the release leaves out; add representative to "
+                    f"anonymize.quasi_identifiers.{name}.release (or to anonymize.release_columns), or remove the feature",
+                )
         if "split" not in release.partition_by:
             yield "anonymize.partition_by", "must hold 'split', since a released table has no person to split by later"
 
