@@ -2,7 +2,7 @@
 
 from kveil.settings.anonymize import Anonymize
 
-PERSON, TREE = "kveil_person", "kveil_tree"
+PERSON, TREE, SUPPRESSED = "kveil_person", "kveil_tree", "kveil_suppressed"
 
 Types = dict[str, str]
 
@@ -30,8 +30,9 @@ def of_release(settings: Anonymize, clean: Types) -> Types:
 
 
 def of_staging(settings: Anonymize, clean: Types) -> Types:
-    """The released columns with the person, and a place for each partition's tree."""
-    return {PERSON: "string", TREE: "binary", **of_release(settings, clean)}
+    """The released columns with the person, a place for each partition's tree and, by policy, which rows lost their cells."""
+    marks = {SUPPRESSED: "boolean"} if settings.suppress == "cell" else {}
+    return {PERSON: "string", TREE: "binary", **marks, **of_release(settings, clean)}
 
 
 def of_class(settings: Anonymize) -> list[str]:

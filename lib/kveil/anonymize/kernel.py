@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kveil.anonymize.columns import PERSON, TREE
+from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.labels import WHOLE
 from kveil.privacy.laplace import noisy
 from kveil.privacy.models import Model
 from kveil.privacy.mondrian import Fragment, partition
@@ -42,7 +43,8 @@ class Kernel:
     def released(self, table: pa.Table, bits: Bits) -> pa.Table:
         """Staging rows: the kept rows with their person, and one row that carries the frozen tree.
 
-        Rows without a person are left out; a partition that cannot be made safe yields no row at all.
+        Rows without a person are left out. A partition that cannot be made safe yields no row at all or, where the policy
+        suppresses cells, its rows without quasi-identifiers, which are not yet safe.
         """
         table = table.filter(pc.is_valid(table[self.person]))
         if not table.num_rows:
@@ -51,12 +53,17 @@ class Kernel:
         people = _numbered(table[self.person])
         found = partition(self._fragment(table, codes, people), self._model())
         if found is None:
-            return self.schema.empty_table()
+            return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
         classes, tree = found
         membership = Membership.of(classes, people)
         columns = {coding.name: shown(coding, codes[:, i], membership) for i, coding in enumerate(self.codings)}
         frozen = _frozen(self.settings, self.codings, tree, columns)
         return pa.concat_tables([self._rows(table, classes, columns, bits), self._tree_row(table, frozen)])
+
+    def holds_as_one(self, table: pa.Table) -> bool:
+        """Whether the rows (person and sensitive columns) satisfy the model as a single class."""
+        same = np.zeros((table.num_rows, len(self.codings)), dtype=np.int64)
+        return partition(self._fragment(table, same, _numbered(table[self.person])), self._model()) is not None
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
         sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
@@ -72,9 +79,20 @@ class Kernel:
         return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()), self.settings.cuts)
 
     def _rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
-        made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
+        made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
+        return self._with_the_rest(table, made, bits)
+
+    def _rows_without_cells(self, table: pa.Table, bits: Bits) -> pa.Table:
+        made = {name: pa.nulls(table.num_rows, self.schema.field(name).type) for name in of_quasi_identifiers(self.settings)}
+        stars = pa.array([WHOLE] * table.num_rows, pa.string())
+        labels = {name: stars for name in self.settings.quasi_identifiers if name in made}
+        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels}, bits)
+
+    def _with_the_rest(self, table: pa.Table, made: dict[str, Any], bits: Bits) -> pa.Table:
+        """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
+        made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         for name, role in self.settings.noise.items():
             made[name] = _with_noise(table[name], role, bits)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
