@@ -105,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
             t.PROVENANCE,
             t.CLEANING_LOG,
             t.BUDGET_LEDGER,
+            t.RELEASE,
             t.RELEASES,
             t.PRIVACY_METRICS,
             t.MODELS,

@@ -153,8 +153,6 @@ def parameters(column: dict[str, Any]) -> str:
             return f"{clamped}; ε = {given['epsilon']} per value"
         case "insensitive":
             return f"released as it is; reason given: {given['reason']}"
-    if given.get("order"):
-        return f"ranges over {names(given['order'])}"
-    return {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}.get(
-        column["kind"], "sets of values"
-    )
+    ranges = {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}
+    said_so = f"ranges over {names(given['order'])}" if given.get("order") else ranges.get(column["kind"], "sets of values")
+    return f"{said_so}; released as {names(given['columns'])} alone" if given.get("columns") else said_so
