@@ -205,6 +205,10 @@ def test_a_changed_month_is_refused_or_kept(grown):
     assert files(ctx) == before
     slices = table(ctx, RELEASE_SLICES)
     assert slices[slices.changed].slice.tolist() == ['{"month":"2024-02"}']
+    # A row may have moved from the changed month to the new one, so growth is paid for by both.
+    moved = pd.concat([late, months("2024-04")], ignore_index=True)
+    with pytest.raises(BudgetError, match=r"costs 1 and 1\.0+ of 1\.5"):
+        stage.run(prepared(ctx.store, moved, anonymize__changed="keep"))
     stage.run(prepared(ctx.store, rows))
     assert not table(ctx, RELEASE_SLICES).changed.any()
 

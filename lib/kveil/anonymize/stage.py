@@ -49,9 +49,8 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
-    names = [each.name for each in work.slices]
-    spent = ledger.book(ctx, work.release_id, names if settings.slice_columns else ())
-    rows = clean.where(slice_name(settings).isin(names)) if work.parent else clean
+    spent = ledger.book(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
+    rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     _make_staging(ctx, work.release_id, rows, clean)
     metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}

@@ -18,17 +18,23 @@ from kveil.tables.schema import CLEAN, RELEASES
 class Work:
     """The release to be made, the slices it anonymizes, and the row of the release that it extends, if it does.
 
-    No slices mean that the release is there already.
+    No slices mean that the release is there already. `changed` names released slices that are no longer what was released.
     """
 
     release_id: str
     slices: tuple[Slice, ...]
     parent: dict[str, Any] | None = None
+    changed: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Clean rows to anonymize."""
         return sum(each.rows for each in self.slices)
+
+    @property
+    def paid_for(self) -> list[str]:
+        """The slices whose rows may be given noise: the new ones, and changed ones, from which rows may have moved to these."""
+        return [*(each.name for each in self.slices), *self.changed]
 
 
 def planned(ctx: Context, found: list[Slice]) -> Work:
@@ -38,12 +44,13 @@ def planned(ctx: Context, found: list[Slice]) -> Work:
         content = (sum(each.rows for each in found), sum(each.content for each in found))
         return Work(release_id(ctx.policy, content), tuple(found))
     known = released_slices(ctx, lineage_of(_releases(ctx), parent["release_id"]))
-    _look_for_changes(ctx, known, found)
+    changed = _changed(ctx, known, found)
     names = {each.name for slices in known.values() for each, _ in slices}
     new = tuple(each for each in found if each.name not in names)
     if not new:
         return Work(parent["release_id"], ())
-    return Work(increment_id(ctx.policy, parent["release_id"], [each.mark for each in new]), new, parent)
+    this = increment_id(ctx.policy, parent["release_id"], [each.mark for each in new])
+    return Work(this, new, parent, tuple(changed))
 
 
 def recorded(ctx: Context, release_id: str) -> dict[str, Any] | None:
@@ -68,8 +75,8 @@ def _extendable(ctx: Context) -> dict[str, Any] | None:
     return latest
 
 
-def _look_for_changes(ctx: Context, known: dict[str, list[tuple[Slice, bool]]], found: list[Slice]) -> None:
-    """Refuses changed slices, or notes them down so that nobody compares them with the clean table again."""
+def _changed(ctx: Context, known: dict[str, list[tuple[Slice, bool]]], found: list[Slice]) -> list[str]:
+    """The changed slices, refused or else noted down so that nobody compares them with the clean table again."""
     marks = {each.name: each.mark for each in found}
     changed = sorted(each.name for slices in known.values() for each, _ in slices if marks.get(each.name) != each.mark)
     if changed and ctx.policy.anonymize.changed == "refuse":
@@ -81,3 +88,4 @@ def _look_for_changes(ctx: Context, known: dict[str, list[tuple[Slice, bool]]], 
     for release, slices in known.items():
         if any(flag != (each.name in changed) for each, flag in slices):
             record_slices(ctx, release, [each for each, _ in slices], changed)
+    return changed

@@ -109,7 +109,11 @@ BUDGET_LEDGER = Table(
         Column("epsilon", "decimal(18,9)", "privacy loss of one row: the sum over the release's noisy columns"),
         Column("unit", "string", "what epsilon protects: row (the noisy values of one row)"),
         Column("budget", "decimal(18,9)", "the policy's budget at booking"),
-        Column("slices", "array<string>", "the slices whose rows were given noise, as JSON; null stands for all rows there are"),
+        Column(
+            "slices",
+            "array<string>",
+            "the slices whose rows may have been given noise, as JSON; null stands for all rows there are",
+        ),
         _RUN,
         _AT,
     ),
