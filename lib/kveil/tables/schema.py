@@ -112,7 +112,7 @@ BUDGET_LEDGER = Table(
         Column(
             "slices",
             "array<string>",
-            "the slices whose rows may have been given noise, as JSON; null stands for all rows there are",
+            "slices whose rows may have been given noise, as JSON; null stands for all rows",
         ),
         _RUN,
         _AT,
