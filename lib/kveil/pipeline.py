@@ -70,7 +70,7 @@ STAGES: tuple[Stage, ...] = (
         "generalizes to k people, adds noise, measures the guarantee again, publishes",
         ("person", "purpose", "anonymize"),
         (t.CLEAN,),
-        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
+        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.RELEASE_SLICES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
         kveil.anonymize.stage.run,
     ),
     Stage(
@@ -105,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
             t.PROVENANCE,
             t.CLEANING_LOG,
             t.BUDGET_LEDGER,
+            t.RELEASE,
             t.RELEASES,
             t.PRIVACY_METRICS,
             t.MODELS,

@@ -66,6 +66,7 @@ SETTINGS = Anonymize.model_validate(
         "release": "r",
         "k": 2,
         "partition_by": ["split"],
+        "release_columns": ["label", "bounds"],
         "quasi_identifiers": {
             "age": {"kind": "ordered", "order": ["a", "b", "c", "d", "e"]},
             "shop": {"kind": "category"},

@@ -108,7 +108,7 @@ def test_page_is_well_formed_and_accessible(facts):
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in page.all("th"))
     pictured = page.all("svg")
-    assert len(pictured) == 4
+    assert len(pictured) == 5
     assert all(attributes["role"] == "img" and len(attributes["aria-label"]) > 40 for attributes in pictured)
 
 
@@ -397,3 +397,30 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path):
     with pytest.raises(OSError):
         stage.publish(tmp_path, "a", {"index.html": "half", "no/such/folder.md": "never"})
     assert published(tmp_path) == DOCUMENTS
+
+
+def test_what_was_spent_is_what_was_spent_on_the_dearest_slice(facts):
+    """Rows of different slices are different rows; an entry without slices stands for all of them."""
+
+    def entry(release, epsilon, slices):
+        return {"entry": 1, "release_id": release, "epsilon": epsilon, "unit": "row", "slices": slices}
+
+    this = facts["release_id"]
+    grown = without(facts, ledger=[entry("old", "2", ["jan", "feb"]), entry(this, "2", ["mar"])])
+    assert findings.spending(grown)["spent"] == "2"
+    assert findings.spending(grown)["this"] == "2"
+    twice = without(facts, ledger=[*grown["ledger"], entry("other", "0.5", None), entry("more", "1", ["feb"])])
+    assert findings.spending(twice)["spent"] == "3.5"
+    assert findings.spending(twice)["this"] == "0"
+
+
+def test_columns_left_out_are_said_and_not_grouped_by(facts):
+    asked = copy.deepcopy(facts["asked"])
+    date = next(column for column in asked["columns"] if column["column"] == "date")
+    date["parameters"] = {**date["parameters"], "columns": ["date_lo", "date_hi"]}
+    changed = without(facts, asked=asked)
+    assert words.parameters(date) == "ranges of whole days; released as date_lo, date_hi alone"
+    grouped = next(check for check in findings.checks(changed) if check.title == "Rows in its smallest class")
+    assert "`date_lo`, `date_hi`" in grouped.command
+    assert "`date`" not in grouped.command
+    documents(changed)

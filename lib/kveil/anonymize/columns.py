@@ -2,20 +2,19 @@
 
 from kveil.settings.anonymize import Anonymize
 
-PERSON, TREE = "kveil_person", "kveil_tree"
+PERSON, TREE, SUPPRESSED = "kveil_person", "kveil_tree", "kveil_suppressed"
 
 Types = dict[str, str]
 
 
 def of_quasi_identifiers(settings: Anonymize) -> Types:
-    """Per quasi-identifier: label, bounds (numbers, dates) and representative, with SQL types."""
+    """Per quasi-identifier what the policy releases of label, bounds (numbers, dates) and representative, with SQL types."""
     types: Types = {}
     for name, role in settings.quasi_identifiers.items():
-        types[name] = "string"
-        if role.holds in ("number", "date"):
-            bound = "bigint" if role.holds == "number" else "date"
-            types |= {f"{name}_lo": bound, f"{name}_hi": bound}
-        types[f"{name}_rep"] = {"number": "double", "date": "date"}.get(role.holds, "string")
+        bound = "bigint" if role.holds == "number" else "date"
+        representative = {"number": "double", "date": "date"}.get(role.holds, "string")
+        possible = {name: "string", f"{name}_lo": bound, f"{name}_hi": bound, f"{name}_rep": representative}
+        types |= {column: possible[column] for column in settings.released_columns(name)}
     return types
 
 
@@ -31,13 +30,14 @@ def of_release(settings: Anonymize, clean: Types) -> Types:
 
 
 def of_staging(settings: Anonymize, clean: Types) -> Types:
-    """The released columns with the person, and a place for each partition's tree."""
-    return {PERSON: "string", TREE: "binary", **of_release(settings, clean)}
+    """The released columns with the person, a place for each partition's tree and, by policy, which rows lost their cells."""
+    marks = {SUPPRESSED: "boolean"} if settings.suppress == "cell" else {}
+    return {PERSON: "string", TREE: "binary", **marks, **of_release(settings, clean)}
 
 
 def of_class(settings: Anonymize) -> list[str]:
     """The columns that rows of one equivalence class share: everything that an outsider may match."""
-    return [*settings.partition_by, *of_quasi_identifiers(settings)]
+    return settings.class_columns()
 
 
 def ddl(types: Types) -> str:

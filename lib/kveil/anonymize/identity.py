@@ -2,21 +2,26 @@
 
 import hashlib
 import json
+from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.settings import Policy
 
-_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until"}
+_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed"}
 
 
 def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
     """Row count and sum of 64-bit row hashes: equal for the same rows in any order, and, but for accidents, only then."""
-    row_hash = F.xxhash64(*[F.col(f"`{name}`") for name in columns]).cast("decimal(20,0)")
-    row = df.agg(F.count(F.lit(1)).alias("rows"), F.coalesce(F.sum(row_hash), F.lit(0)).alias("hash")).first()
+    row = df.agg(F.count(F.lit(1)).alias("rows"), F.coalesce(F.sum(row_hash(columns)), F.lit(0)).alias("hash")).first()
     assert row is not None  # an aggregation without groups has one row
     return int(row["rows"]), int(row["hash"])
+
+
+def row_hash(columns: list[str]) -> Column:
+    """A row's 64-bit hash, wide enough to be summed."""
+    return F.xxhash64(*[F.col(f"`{name}`") for name in columns]).cast("decimal(20,0)")
 
 
 def used_columns(policy: Policy) -> list[str]:
@@ -28,6 +33,23 @@ def used_columns(policy: Policy) -> list[str]:
 
 def release_id(policy: Policy, clean_content: tuple[int, int]) -> str:
     """The same data under the same guarantee has the same id, so that repeating it spends and draws nothing."""
+    return _hash([*_guarantee(policy), *clean_content])
+
+
+def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:
+    """The id of a release that extends another by slices with these marks."""
+    return _hash([*_guarantee(policy), parent, *sorted(marks)])
+
+
+def guarantee_id(policy: Policy) -> str:
+    """The same for releases that promise the same, whatever their rows: only these can grow into one another."""
+    return _hash(_guarantee(policy))
+
+
+def _guarantee(policy: Policy) -> list[Any]:
     guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE)
-    what = [policy.name, policy.purpose, policy.person, guarantee, *clean_content]
+    return [policy.name, policy.purpose, policy.person, guarantee]
+
+
+def _hash(what: list[Any]) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ Runs in Python workers. It is handed only what it needs; the noise is drawn here
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,15 +14,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kveil.anonymize.arrow import codes_of, numbered
-from kveil.anonymize.columns import PERSON, TREE
+from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
+from kveil.anonymize.fragments import FRAGMENT, Fragments
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.frozen import FrozenPartition
+from kveil.privacy.labels import WHOLE
 from kveil.privacy.laplace import noisy
+from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, SensitiveRule
 from kveil.privacy.mondrian import partition
 from kveil.privacy.randomness import Bits, SystemBits
 from kveil.privacy.space import Fragment
-from kveil.privacy.tree import FrozenPartition
+from kveil.privacy.tree import Tree
 from kveil.settings.anonymize import Anonymize, RowNoise
 
 I64 = NDArray[np.int64]
@@ -30,12 +34,17 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Kernel:
-    """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's."""
+    """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
+
+    `label` names the training label where cuts follow it.
+    """
 
     settings: Anonymize
     codings: tuple[Coding, ...]
     person: str
     schema: pa.Schema
+    fragments: Fragments = Fragments()
+    label: str = ""
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per partition."""
@@ -44,30 +53,38 @@ class Kernel:
     def released(self, table: pa.Table, bits: Bits) -> pa.Table:
         """Staging rows: the kept rows with their person, and one row that carries the frozen tree.
 
-        Rows without a person are left out; a partition that cannot be made safe yields no row at all.
+        Rows without a person are left out. A partition that cannot be made safe yields no row at all or, where the policy
+        suppresses cells, its rows without quasi-identifiers, which are not yet safe.
         """
         table = table.filter(pc.is_valid(table[self.person]))
         if not table.num_rows:
             return self.schema.empty_table()
         codes = self.codes(table)
         people = numbered(table[self.person])
-        found = partition(self._fragment(table, codes, people), self.model)
+        fragment = self._fragment(table, codes, people)
+        by = recoded if self.settings.algorithm == "local_recoding" else partition
+        found = by(fragment, self.model)
         if found is None:
-            return self.schema.empty_table()
+            return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
         classes, tree = found
         membership = Membership.of(classes, people)
         columns = {coding.name: shown(coding, codes[:, i], membership) for i, coding in enumerate(self.codings)}
-        frozen = FrozenPartition(
-            self.codings,
-            tree,
-            {name: column.labels for name, column in columns.items()},
-            {name: column.representative for name, column in columns.items()},
-        )
+        frozen = replace(_frozen(self.settings, self.codings, tree, columns), **self._place(table))
         return pa.concat_tables([self.rows(table, classes, columns, bits), self.tree_row(table, frozen.to_bytes())])
+
+    def _place(self, table: pa.Table) -> dict[str, Any]:
+        """Which fragment of its partition the table is, and the tree that leads to it, where the partition was cut."""
+        top = self.fragments.tree(tuple(table[name][0].cast(pa.string()).as_py() for name in self.settings.partition_by))
+        return {} if top is None else {"top": top, "fragment": table[FRAGMENT][0].as_py()}
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""
         return np.column_stack([codes_of(table[coding.name], coding) for coding in self.codings])
+
+    def holds_as_one(self, table: pa.Table) -> bool:
+        """Whether the rows (person and sensitive columns) satisfy the model as a single class."""
+        same = np.zeros((table.num_rows, len(self.codings)), dtype=np.int64)
+        return partition(self._fragment(table, same, numbered(table[self.person])), self.model) is not None
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
         sensitive = [numbered(table[name]) for name in self.settings.sensitive]
@@ -78,7 +95,15 @@ class Kernel:
             tuple(coding.is_set for coding in self.codings),
             tuple(coding.span for coding in self.codings),
             tuple(coding.taxonomy for coding in self.codings),
+            self._labels(table),
         )
+
+    def _labels(self, table: pa.Table) -> I64:
+        """The training label (0, 1) of each row where cuts follow it; null counts as 0."""
+        if self.settings.cuts != "label":
+            return np.empty(0, dtype=np.int64)
+        positive = pc.fill_null(pc.cast(table[self.label], pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+        return (positive > 0).astype(np.int64)
 
     @property
     def model(self) -> Model:
@@ -88,9 +113,20 @@ class Kernel:
 
     def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show."""
-        made: dict[str, Any] = {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
+        made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
+        return self._with_the_rest(table, made, bits)
+
+    def _rows_without_cells(self, table: pa.Table, bits: Bits) -> pa.Table:
+        made = {name: pa.nulls(table.num_rows, self.schema.field(name).type) for name in of_quasi_identifiers(self.settings)}
+        stars = pa.array([WHOLE] * table.num_rows, pa.string())
+        labels = {name: stars for name in self.settings.quasi_identifiers if name in made}
+        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels}, bits)
+
+    def _with_the_rest(self, table: pa.Table, made: dict[str, Any], bits: Bits) -> pa.Table:
+        """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
+        made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         for name, role in self.settings.noise.items():
             made[name] = _with_noise(table[name], role, bits)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
@@ -102,6 +138,18 @@ class Kernel:
         values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes, columns: dict[str, Shown]) -> FrozenPartition:
+    """What serving needs of the partition, and of its classes only what is released anyway."""
+    shows = {name: settings.shown(name) for name in columns}
+    return FrozenPartition(
+        codings,
+        tree,
+        {name: column.labels for name, column in columns.items() if "label" in shows[name]},
+        {name: column.representative for name, column in columns.items() if "representative" in shows[name]},
+        {name: np.column_stack([column.lowest, column.highest]) for name, column in columns.items() if "bounds" in shows[name]},
+    )
 
 
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:

@@ -1,10 +1,14 @@
 """From staging to a published release, and the destruction of what still knew the people."""
 
+from typing import Any
+
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
 from kveil.anonymize.identity import content
+from kveil.anonymize.slices import slice_name
+from kveil.anonymize.work import Work
 from kveil.context import Context
 from kveil.errors import GuaranteeError
 from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, STAGING
@@ -14,34 +18,55 @@ RELEASE_ID = "kveil.release_id"
 """The table property that says which release a table holds."""
 
 
-def published_version(ctx: Context, release_id: str) -> int:
+def published_version(ctx: Context, work: Work) -> int:
     """Publishes staging without the person and returns the release table's Delta version.
 
     The rows are first written as a candidate in the restricted zone and compared with staging; the published table is
-    compared once more. Rows are sorted by what is released, so their order tells nothing of the source's.
+    compared once more. Rows are sorted by what is released, so their order tells nothing of the source's. A release that
+    extends another is added to its table, whose files stay as they are; `restored_version` undoes an addition cut short.
     """
     clean_types = dict(ctx.store.read(ctx.ref(STAGING)).dtypes)
     columns = list(of_release(ctx.policy.anonymize, clean_types))
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
     promised = content(rows, columns)
     _write_candidate(ctx, columns)
-    _write_generalizer(ctx, release_id)
+    _write_generalizer(ctx, work.release_id)
     candidate = ctx.store.read(ctx.ref(CANDIDATE))
     _check_same(content(candidate, columns), promised, "candidate")
-    partition_by = ctx.policy.anonymize.partition_by
-    ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {RELEASE_ID: release_id})
-    _check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
+    if work.parent is None:
+        partition_by = ctx.policy.anonymize.partition_by
+        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {RELEASE_ID: work.release_id})
+        _check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
+    else:
+        before = _content_beside(ctx, work, columns)
+        ctx.store.append(ctx.ref(RELEASE), candidate)
+        after = _content_beside(ctx, work, columns)
+        _check_same((after[0] - before[0], after[1] - before[1]), promised, "published addition")
+        ctx.store.set_property(ctx.ref(RELEASE), RELEASE_ID, work.release_id)
     version = ctx.store.version(ctx.ref(RELEASE))
     assert version is not None  # just written
     return version
 
 
+def _content_beside(ctx: Context, work: Work, columns: list[str]) -> tuple[int, int]:
+    """Content of the partitions that an addition touches: those of its slices, and that of rows without cells."""
+    settings = ctx.policy.anonymize
+    touched = slice_name(settings).isin([each.name for each in work.slices] + ["{}"])
+    return content(ctx.store.read(ctx.ref(RELEASE)).where(touched), columns)
+
+
+def is_published(ctx: Context, row: dict[str, Any]) -> bool:
+    """Whether the release table holds this release: its id and all of its rows, and no half of another's addition."""
+    ref = ctx.ref(RELEASE)
+    named = ctx.store.property_of(ref, RELEASE_ID) == row["release_id"]
+    return named and ctx.store.read(ref).count() == row["rows_released"]
+
+
 def restored_version(ctx: Context, release_id: str, version: int) -> int:
-    """Makes an earlier version of the release table the current one and returns the new version."""
+    """Makes an earlier version of the release table the current one, its files as they were, and returns the new version."""
     ref = ctx.ref(RELEASE)
     try:
-        rows = ctx.store.read(ref, version)
-        ctx.store.replace(ref, rows, ctx.policy.anonymize.partition_by, {RELEASE_ID: release_id})
+        ctx.store.restore(ref, version)
     except PySparkException:
         raise GuaranteeError(
             f"anonymize: release {release_id} was published before, but version {version} of {ref} is gone; "
@@ -53,11 +78,12 @@ def restored_version(ctx: Context, release_id: str, version: int) -> int:
 
 
 def _write_candidate(ctx: Context, columns: list[str]) -> None:
-    partition_by = ctx.policy.anonymize.partition_by
+    settings = ctx.policy.anonymize
+    partition_by = settings.partition_by
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    labels = list(ctx.policy.anonymize.quasi_identifiers)
-    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*labels)
-    ordered = gathered.sortWithinPartitions(*labels, F.xxhash64(*columns))
+    shown = [settings.released_columns(name)[0] for name in settings.quasi_identifiers]
+    gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*shown)
+    ordered = gathered.sortWithinPartitions(*shown, F.xxhash64(*columns))
     ctx.store.replace(ctx.ref(CANDIDATE), ordered, partition_by, NO_STATISTICS)
 
 

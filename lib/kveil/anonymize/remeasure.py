@@ -41,7 +41,7 @@ def measured(staging: DataFrame, settings: Anonymize, rows_in: int, clamped: dic
         *_histogram(classes, settings.k),
         *_suppression(rows_in, int(totals["rows"]), settings),
         *_noise_metrics(settings, clamped),
-        *_person_metrics(staging, settings),
+        *person_metrics(staging, settings),
     ]
 
 
@@ -121,9 +121,9 @@ def _noise_metrics(settings: Anonymize, clamped: dict[str, float]) -> list[Metri
     return metrics
 
 
-def _person_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
-    """Rows per person, and what one person's whole row set costs in epsilon (basic composition)."""
-    per_person = staging.groupBy(PERSON).count()
+def person_metrics(rows: DataFrame, settings: Anonymize) -> list[Metric]:
+    """Rows per person (column PERSON), and what one person's whole row set costs in epsilon (basic composition)."""
+    per_person = rows.groupBy(PERSON).count()
     row = _first(
         per_person.agg(
             F.max("count").alias("max"),
@@ -132,9 +132,9 @@ def _person_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
         )
     )
     epsilon = float(sum(role.epsilon for role in settings.noise.values()))
-    rows = [Metric(f"rows_per_person_{name}", row[name]) for name in ("max", "p99", "median")]
+    counts = [Metric(f"rows_per_person_{name}", row[name]) for name in ("max", "p99", "median")]
     spent = [Metric(f"epsilon_per_person_{name}", row[name] * epsilon) for name in ("max", "p99", "median")]
-    return rows + (spent if settings.noise else [])
+    return counts + (spent if settings.noise else [])
 
 
 def _first(df: DataFrame) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Stage 3: from clean rows to a release whose guarantee was measured on what was written."""
 
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -9,12 +9,17 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from kveil.anonymize import full_domain, ledger
-from kveil.anonymize.columns import TREE, ddl, of_staging
+from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, ddl, of_staging
+from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.domains import codings
-from kveil.anonymize.identity import content, release_id, used_columns
+from kveil.anonymize.fragments import FRAGMENT, fragments
+from kveil.anonymize.identity import guarantee_id, used_columns
 from kveil.anonymize.kernel import Kernel
-from kveil.anonymize.publish import RELEASE_ID, destroy_link, published_version, restored_version
-from kveil.anonymize.remeasure import Metric, measured
+from kveil.anonymize.leftovers import cell_metrics, pooled
+from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version, restored_version
+from kveil.anonymize.remeasure import Metric, measured, person_metrics
+from kveil.anonymize.slices import record_slices, slice_name, slices_of
+from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
@@ -26,69 +31,91 @@ def run(ctx: Context) -> StageResult:
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
     _check_noise_columns(clean, ctx)
     with ctx.step("identify the release") as note:
-        identity = content(clean, clean.columns)
-        this = release_id(ctx.policy, identity)
-        note.text = f"{identity[0]:,} rows, release {this}"
-    if not identity[0]:
+        found = slices_of(ctx, clean)
+        work = planned(ctx, found)
+        rows_in = sum(each.rows for each in found)
+        note.text = f"{rows_in:,} rows, {work.rows:,} of them to anonymize, release {work.release_id}"
+    if not rows_in:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
-    row = _recorded(ctx, this)
+    row = recorded(ctx, work.release_id)
     if row is None:
-        row = _published(ctx, this, clean, identity[0])
-    elif ctx.store.property_of(ctx.ref(RELEASE), RELEASE_ID) != this:
+        row = _published(ctx, work, clean)
+    elif not is_published(ctx, row):
         row = _published_again(ctx, row)
     _destroy_and_record(ctx, row)
-    return StageResult(rows_in=identity[0], rows_out=row["rows_released"])
+    return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
-def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[str, Any]:
-    spent = ledger.book(ctx, this)
-    _make_staging(ctx, this, clean, rows_in)
-    metrics = _remeasured(ctx, this, clean, rows_in)
+def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
+    if work.parent is not None and not is_published(ctx, work.parent):
+        work = replace(work, parent=_published_again(ctx, work.parent))
+    settings = ctx.policy.anonymize
+    spent = ledger.book(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
+    rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
+    _make_staging(ctx, work.release_id, rows, clean)
+    metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}
+    before = work.parent or {"rows_in": 0, "release_id": None}
+    total = before["rows_in"] + work.rows
     with ctx.step("publish") as note:
-        version = published_version(ctx, this)
-        kept = rows_in - int(by_name["suppressed_rows"].value)
+        version = published_version(ctx, work)
+        kept = total - int(by_name["suppressed_rows"].value)
         note.text = f"{kept:,} rows as {ctx.ref(RELEASE)}, version {version}"
     row = {
-        "release_id": this, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
-        "k": ctx.policy.anonymize.k, "rows_in": rows_in, "rows_released": kept,
-        "rows_suppressed": rows_in - kept, "smallest_class": int(by_name["class_people_min"].value), "epsilon": spent,
+        "release_id": work.release_id, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
+        "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": total - kept,
+        "smallest_class": int(by_name["class_people_min"].value), "epsilon": spent,
+        "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy),
     }  # fmt: skip
+    record_slices(ctx, work.release_id, work.slices)
     _record(ctx, row)
     return row
 
 
-def _make_staging(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> None:
-    """Generalizes and draws the noise, in one Delta commit; a committed staging of this release is used as it is."""
-    ref = ctx.ref(STAGING)
-    if ctx.store.property_of(ref, RELEASE_ID) == this:
-        return
-    ctx.store.destroy(ref)
-    settings = ctx.policy.anonymize
+def _make_staging(ctx: Context, this: str, rows: DataFrame, clean: DataFrame) -> None:
+    """Generalizes and draws the noise, in one Delta commit; a committed staging of this release is used as it is.
+
+    Labels are measured against the whole clean table, also where only some of its rows are to be released.
+    """
+    ref, settings = ctx.ref(STAGING), ctx.policy.anonymize
     schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
     assert isinstance(schema, StructType)  # a list of columns parses to nothing else
     kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
-    if settings.algorithm == "full_domain":
-        rows = full_domain.staging_rows(ctx, clean, kernel, rows_in, schema)
-    else:
-        by = [F.col(name) for name in settings.partition_by] or [F.lit(0)]
-        rows = clean.groupBy(*by).applyInArrow(kernel.function(), schema)
-    with ctx.step("generalize and add noise") as note:
-        ctx.store.replace(ref, rows, properties={RELEASE_ID: this, **NO_STATISTICS})
-        partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
-        note.text = f"{partitions:,} partitions"
+    if ctx.store.property_of(ref, RELEASE_ID) != this:
+        ctx.store.destroy(ref)
+        made = _generalized(ctx, rows, kernel, schema)
+        with ctx.step("generalize and add noise") as note:
+            ctx.store.replace(ref, made, properties={RELEASE_ID: this, **NO_STATISTICS})
+            partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
+            note.text = f"{partitions:,} partitions"
+    if settings.suppress == "cell":
+        with ctx.step("pool rows that lost their cells") as note:
+            ctx.store.replace_where(ref, pooled(ctx.store.read(ref), kernel), **{SUPPRESSED: True})
+            note.rows(ctx.store.read(ref).where(F.col(SUPPRESSED)).count())
 
 
-def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list[Metric]:
-    """Measures staging and records it; a threshold that is not met destroys staging and fails the job."""
+def _generalized(ctx: Context, rows: DataFrame, kernel: Kernel, schema: StructType) -> DataFrame:
     settings = ctx.policy.anonymize
+    if settings.algorithm == "full_domain":
+        return full_domain.staging_rows(ctx, rows, kernel, rows.count(), schema)
+    cut = fragments(rows, settings, kernel.codings, kernel.person)
+    numbered = rows.withColumn(FRAGMENT, cut.number(kernel.codings))
+    by_fragment = replace(kernel, fragments=cut, label=ctx.policy.train.label)
+    return numbered.groupBy(*settings.partition_by, FRAGMENT).applyInArrow(by_fragment.function(), schema)
+
+
+def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
+    """Measures staging and records it; a threshold that is not met destroys staging and fails the job.
+
+    The metrics of a release that extends another are those of both together.
+    """
     with ctx.step("measure the guarantee again") as note:
-        staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
-        metrics = measured(staging, settings, rows_in, _clamped_shares(clean, ctx))
-        rows = [metric.row(this) for metric in metrics]
+        metrics = _of_staging(ctx, work, rows)
+        if work.parent is not None and all(metric.met is not False for metric in metrics):
+            metrics = _of_both(ctx, work, metrics, clean)
         ctx.store.replace_where(
-            ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, rows),
-            policy=ctx.policy.name, release_id=this, measured_on="staging",
+            ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, [metric.row(work.release_id) for metric in metrics]),
+            policy=ctx.policy.name, release_id=work.release_id, measured_on="staging",
         )  # fmt: skip
         smallest = next((metric.value for metric in metrics if metric.name == "class_people_min"), 0)
         note.text = f"smallest class holds {smallest:.0f} people"
@@ -97,6 +124,25 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
         destroy_link(ctx)
         raise GuaranteeError(_sentence(broken))
     return metrics
+
+
+def _of_staging(ctx: Context, work: Work, rows: DataFrame) -> list[Metric]:
+    settings = ctx.policy.anonymize
+    staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
+    metrics = measured(staging, settings, work.rows, _clamped_shares(rows, ctx))
+    if settings.suppress == "cell":
+        suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
+        metrics += cell_metrics(staging, settings, work.rows, suppressed)
+    return metrics
+
+
+def _of_both(ctx: Context, work: Work, new: list[Metric], clean: DataFrame) -> list[Metric]:
+    """With the parent's metrics. A person may have rows in both, so rows per person are counted in the clean table as well."""
+    assert work.parent is not None  # the caller's condition
+    both = combined(measured_before(ctx, work.parent["release_id"]), new, work.parent, work.rows)
+    people = clean.select(F.col(ctx.policy.person).alias(PERSON)).where(F.col(PERSON).isNotNull())
+    counted = {metric.name: metric.value for metric in person_metrics(people, ctx.policy.anonymize)}
+    return [replace(metric, value=max(metric.value, counted.get(metric.name, metric.value))) for metric in both]
 
 
 def _sentence(broken: list[Metric]) -> str:
@@ -133,17 +179,8 @@ def _clamped_shares(clean: DataFrame, ctx: Context) -> dict[str, float]:
     return {name: float(row[name]) for name in noise}
 
 
-def _recorded(ctx: Context, this: str) -> dict[str, Any] | None:
-    """The release's row, when it was published before."""
-    ref = ctx.ref(RELEASES)
-    if not ctx.store.exists(ref):
-        return None
-    row = ctx.store.read(ref).where((F.col("release_id") == this) & (F.col("policy") == ctx.policy.name)).first()
-    return {**row.asDict(), "epsilon": Decimal(row["epsilon"])} if row else None
-
-
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
-    """Brings an earlier release back as it was: its rows are copied, since drawing again would spend without booking."""
+    """Brings an earlier release back as it was, files and all, since drawing again would spend without booking."""
     with ctx.step("publish an earlier release again") as note:
         version = restored_version(ctx, row["release_id"], row["version"])
         note.text = f"{row['rows_released']:,} rows as {ctx.ref(RELEASE)}, version {version}"

@@ -3,6 +3,7 @@
 0 is a single value, 1 the whole domain. Measured on released rows, from their bounds and labels alone.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.evaluate.suppressed import without_cells
 from kveil.privacy import labels
 from kveil.privacy.taxonomy import Taxonomy
 from kveil.settings.anonymize import Anonymize
@@ -22,15 +24,18 @@ def certainty_metrics(
 ) -> list[dict[str, Any]]:
     """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of values,
     `taxonomies` each hierarchy as the release used it.
+
+    Null for a column of which only the representative is released: how much it leaves open cannot be seen.
     """
-    listed = {name: role for name, role in settings.quasi_identifiers.items() if role.kind not in ("number", "date")}
-    measured = [name for name in settings.quasi_identifiers if name not in listed]
-    orders = {name: tuple(role.order) for name, role in listed.items()}
-    found = _of_bounds(release, {name: settings.quasi_identifiers[name].kind for name in measured})
-    found |= _of_labels(release, list(listed), label_penalty(orders, domains, taxonomies or {}))
-    values = [found[name] for name in settings.quasi_identifiers]
+    seen = [name for name in settings.quasi_identifiers if settings.shown(name) != ["representative"]]
+    measured = [name for name in seen if settings.quasi_identifiers[name].kind in ("number", "date")]
+    listed = [name for name in seen if name not in measured]
+    orders = {name: tuple(settings.quasi_identifiers[name].order) for name in listed}
+    found = _of_bounds(release, settings, measured)
+    found |= _of_labels(release, listed, label_penalty(orders, domains, taxonomies or {}))
+    values = [found.get(name) for name in settings.quasi_identifiers]
     known = [value for value in values if value is not None]
-    rows = [{"metric": "ncp", "scope": name, "value": found[name]} for name in settings.quasi_identifiers]
+    rows = [{"metric": "ncp", "scope": name, "value": found.get(name)} for name in settings.quasi_identifiers]
     return [*rows, {"metric": "ncp_mean", "scope": "", "value": sum(known) / len(known) if known else None}]
 
 
@@ -58,23 +63,39 @@ def label_penalty(
     return penalty
 
 
-def _of_bounds(release: DataFrame, kinds: Mapping[str, str]) -> dict[str, float | None]:
-    """Mean of (upper - lower) / (range of the whole release); a row of nulls alone leaves nothing open."""
-    if not kinds:
+def _of_bounds(release: DataFrame, settings: Anonymize, names: list[str]) -> dict[str, float | None]:
+    """Mean of (upper - lower) / (range of the whole release); a row of nulls alone leaves nothing open, a suppressed one all."""
+    if not names:
         return {}
-    ranges = release.agg(
+    ends = {name: _ends(name, settings) for name in names}
+    kinds = {name: settings.quasi_identifiers[name].kind for name in names}
+    known = release.select(
+        without_cells(settings).alias("_suppressed"),
+        *[end.alias(f"{name}_{side}") for name in names for end, side in zip(ends[name], ("lo", "hi", "all"), strict=True)],
+    )
+    ranges = known.agg(
         *[_width(F.max(f"{name}_hi"), F.min(f"{name}_lo"), kind).alias(f"range_{name}") for name, kind in kinds.items()]
     )
-    joined = release.crossJoin(F.broadcast(ranges))
-    means = [
-        F.avg(
-            F.coalesce(F.try_divide(_width(F.col(f"{name}_hi"), F.col(f"{name}_lo"), kind), F.col(f"range_{name}")), F.lit(0.0))
-        ).alias(name)
-        for name, kind in kinds.items()
-    ]
+    joined = known.crossJoin(F.broadcast(ranges))
+    means = []
+    for name, kind in kinds.items():
+        share = F.try_divide(_width(F.col(f"{name}_hi"), F.col(f"{name}_lo"), kind), F.col(f"range_{name}"))
+        everything = F.col("_suppressed") | F.col(f"{name}_all")
+        means.append(F.avg(F.when(everything, 1.0).otherwise(F.coalesce(share, F.lit(0.0)))).alias(name))
     row = joined.agg(*means).first()
     assert row is not None  # an aggregation without groups has one row
     return row.asDict()
+
+
+def _ends(name: str, settings: Anonymize) -> tuple[Column, Column, Column]:
+    """A class's lower and upper bound, from their columns or else read from the label, and whether it shows the whole domain."""
+    if "bounds" in settings.shown(name):
+        return F.col(f"`{name}_lo`"), F.col(f"`{name}_hi`"), F.lit(False)
+    kind = "date" if settings.quasi_identifiers[name].kind == "date" else "bigint"
+    label = F.regexp_replace(F.col(f"`{name}`"), f"{labels.OR_NULL}$", "")
+    parts = F.split(label, re.escape(labels.RANGE))
+    lower, upper = F.element_at(parts, 1).try_cast(kind), F.element_at(parts, -1).try_cast(kind)
+    return lower, upper, F.coalesce(label == labels.WHOLE, F.lit(False))
 
 
 def _width(upper: Column, lower: Column, kind: str) -> Column:

@@ -14,11 +14,11 @@ Metric = dict[str, Any]
 def class_metrics(release: DataFrame, settings: Anonymize, rows_in: int, rows_suppressed: int) -> list[Metric]:
     """Rows per class, discernibility and C_AVG, counted in rows since a released table knows no people.
 
-    A class is what an outsider cannot tell apart: equal partition values and equal labels of all quasi-identifiers.
+    A class is what an outsider cannot tell apart: equal partition values and equal released columns of all quasi-identifiers.
     Discernibility (Bayardo and Agrawal 2005) sums the squared class sizes, a suppressed row counting as the whole table.
     C_AVG (LeFevre, DeWitt and Ramakrishnan 2006) is the mean class size over k.
     """
-    keys = [*settings.partition_by, *settings.quasi_identifiers]
+    keys = settings.class_columns()
     missing = sorted(set(keys) - set(release.columns))
     if missing:
         raise ContractError(f"anonymize: the released table has no column {', '.join(missing)}; run stage anonymize again")

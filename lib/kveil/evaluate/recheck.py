@@ -1,19 +1,26 @@
 """The release held against the clean table: which people stand behind each published class.
 
-The clean rows are sent through the frozen generalizer and counted per published label. Every published class must find
+The clean rows are sent through the frozen generalizer and counted per published class. Every published class must find
 exactly its own number of clean rows again, of at least k people: rows that were invented, dropped or swapped show here,
-after the link between staging and people is gone.
+after the link between staging and people is gone. Rows that no tree covers may have been released without their cells;
+of these the release may hold fewer than the clean table, never more.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
+from kveil.evaluate.suppressed import without_cells
 from kveil.model.columns import from_arrow, generalizer_inputs
 from kveil.model.generalizer import Generalizer
+from kveil.privacy.labels import WHOLE
 from kveil.settings.anonymize import Anonymize
 
 _PERSON = "_person"
@@ -23,17 +30,19 @@ def recheck_metrics(
     clean: DataFrame, released: DataFrame, person: str, settings: Anonymize, generalizers: Mapping[str, Generalizer]
 ) -> list[dict[str, Any]]:
     """Classes, people in the smallest one, and rows that only one of the two tables has; one generalizer per split."""
-    shown = [*settings.partition_by, *settings.quasi_identifiers]
-    labelled = _labelled(clean, person, settings, generalizers)
+    shown = settings.class_columns()
+    labelled = _labelled(clean, person, settings, generalizers, dict(released.dtypes))
     found = labelled.groupBy(*shown).agg(F.count(F.lit(1)).alias("found"), F.countDistinct(_PERSON).alias("people"))
     published = released.groupBy(*shown).agg(F.count(F.lit(1)).alias("published"))
-    # A union groups null with null, which a join of labels would not.
+    # A union groups null with null, which a join of class columns would not.
     both = found.unionByName(published, allowMissingColumns=True).groupBy(*shown)
     classes = both.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("found", "people", "published")])
+    invented = F.greatest(F.col("published") - F.col("found"), F.lit(0))
+    mismatch = F.when(without_cells(settings), invented).otherwise(F.abs(F.col("found") - F.col("published")))
     row = classes.agg(
         F.count_if(F.col("published") > 0).alias("classes"),
         F.min(F.when(F.col("published") > 0, F.col("people"))).alias("people"),
-        F.sum(F.abs(F.col("found") - F.col("published"))).alias("mismatch"),
+        F.sum(mismatch).alias("mismatch"),
     ).first()
     assert row is not None  # an aggregation without groups has one row
     smallest, k = int(row["people"] or 0), settings.k
@@ -50,28 +59,50 @@ def recheck_metrics(
     ]
 
 
-def _labelled(clean: DataFrame, person: str, settings: Anonymize, generalizers: Mapping[str, Generalizer]) -> DataFrame:
-    """Partition columns, labels and person of the clean rows whose partition was released."""
-    inputs = generalizer_inputs(settings)
-    shown = [*settings.partition_by, *settings.quasi_identifiers]
-    types = {**dict(clean.dtypes), **dict.fromkeys(settings.quasi_identifiers, "string"), _PERSON: "string"}
-    schema = ", ".join(f"`{name}` {types[name]}" for name in [*shown, _PERSON])
+def _labelled(
+    clean: DataFrame, person: str, settings: Anonymize, generalizers: Mapping[str, Generalizer], types: Mapping[str, str]
+) -> DataFrame:
+    """Class columns and person of the clean rows whose partition was released, and of the others without cells."""
+    inputs, keeps_rows = generalizer_inputs(settings), settings.suppress == "cell"
+    columns = {**{name: types[name] for name in settings.class_columns()}, _PERSON: "string"}
+    ddl = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+    parsed = StructType.fromDDL(ddl)
+    assert isinstance(parsed, StructType)  # a list of columns parses to nothing else
+    schema = to_arrow_schema(parsed)
 
     def label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
+            covered = np.zeros(batch.num_rows, dtype=bool)
             for split, generalizer in generalizers.items():
-                yield _labels_of(batch, split, generalizer)
+                in_split = pa.compute.fill_null(pa.compute.equal(batch.column("split"), split), False)
+                mine = in_split.to_numpy(zero_copy_only=False) & generalizer.covers(from_arrow(batch, inputs))
+                covered |= mine
+                yield classes_of(batch.filter(pa.array(mine)), generalizer)
+            if keeps_rows:
+                yield without_classes(batch.filter(pa.array(~covered)))
 
-    def _labels_of(batch: pa.RecordBatch, split: str, generalizer: Generalizer) -> pa.RecordBatch:
-        part = batch.filter(pa.compute.equal(batch.column("split"), split))
-        part = part.filter(pa.array(generalizer.covers(from_arrow(part, inputs)), pa.bool_()))
-        labels = generalizer.labels(from_arrow(part, inputs)) if part.num_rows else {}
-        arrays = [
-            pa.array(labels.get(name, []), pa.string()) if name in settings.quasi_identifiers else part.column(name)
-            for name in shown
-        ]
-        return pa.RecordBatch.from_arrays([*arrays, part.column(_PERSON)], names=[*shown, _PERSON])
+    def classes_of(part: pa.RecordBatch, generalizer: Generalizer) -> pa.RecordBatch:
+        released = generalizer.released(from_arrow(part, inputs)) if part.num_rows else {}
+        made = {name: _arrow(released[name], schema.field(name).type) for name in released}
+        return record(part, made, list(settings.partition_by))
+
+    def without_classes(part: pa.RecordBatch) -> pa.RecordBatch:
+        stars = pa.array([WHOLE] * part.num_rows, pa.string())
+        labels = {name: stars for name in settings.quasi_identifiers if "label" in settings.shown(name)}
+        return record(part, labels, ["split"])
+
+    def record(part: pa.RecordBatch, made: Mapping[str, pa.Array], kept: list[str]) -> pa.RecordBatch:
+        made = {**made, **{name: part.column(name) for name in [*kept, _PERSON]}}
+        arrays = [made[field.name] if field.name in made else pa.nulls(part.num_rows, field.type) for field in schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     used = [*settings.partition_by, *settings.quasi_identifiers]
     rows = clean.where(F.col(person).isNotNull()).select(*used, F.col(person).cast("string").alias(_PERSON))
-    return rows.mapInArrow(label, schema)
+    return rows.mapInArrow(label, ddl)
+
+
+def _arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Texts, floats (NaN is null) or days as an Arrow column of a released type."""
+    if values.dtype.kind == "f":
+        return pa.array(values, mask=np.isnan(values)).cast(kind)
+    return pa.array(values).cast(kind) if values.dtype.kind == "M" else pa.array(values, kind)

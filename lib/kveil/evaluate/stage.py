@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from pyspark.sql import functions as F
+
 from kveil.context import Context, StageResult
 from kveil.errors import GuaranteeError
 from kveil.evaluate.certainty import category_domains, certainty_metrics
 from kveil.evaluate.classes import class_metrics
 from kveil.evaluate.recheck import recheck_metrics
+from kveil.evaluate.suppressed import without_cells
 from kveil.evaluate.utility import metric_rows, utility
 from kveil.evaluate.views import scored
 from kveil.model.columns import ColumnKind, column_kinds, generalizer_inputs
@@ -21,6 +24,7 @@ from kveil.tables.schema import (
     PREDICTIONS,
     PRIVACY_METRICS,
     RELEASE,
+    RELEASE_SLICES,
     RELEASES,
     UTILITY_METRICS,
 )
@@ -90,10 +94,18 @@ def _measure_release(ctx: Context, release: Release) -> None:
 def _recheck(ctx: Context, release: Release) -> None:
     """Finds the people behind the published classes again; a mismatch is recorded and fails the stage."""
     with ctx.step("find the released classes in the clean table") as note:
-        released, trees = ctx.read(RELEASE), ctx.read(GENERALIZER)
-        splits = [row["split"] for row in released.select("split").distinct().collect()]
-        generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in splits}
-        rows = recheck_metrics(ctx.read(CLEAN), released, ctx.policy.person, ctx.policy.anonymize, generalizers)
+        settings = ctx.policy.anonymize
+        left_out = _changed_slices(ctx, release)
+        slice_name = F.to_json(F.struct(*settings.slice_columns)) if settings.slice_columns else F.lit("{}")
+        clean, released = (table.where(~slice_name.isin(left_out)) for table in (ctx.read(CLEAN), ctx.read(RELEASE)))
+        in_classes = released.where(~without_cells(settings))
+        splits = [row["split"] for row in in_classes.select("split").distinct().collect()]
+        generalizers = {split: frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release, split) for split in splits}
+        # Rows without cells cannot be told by slice.
+        compared = in_classes if left_out else released
+        rows = recheck_metrics(clean, compared, ctx.policy.person, settings, generalizers)
+        if left_out:
+            rows.append({"metric": "recheck_slices_left_out", "scope": "", "value": float(len(left_out))})
         _record(ctx, release, "clean", rows)
         note.text = f"{rows[0]['value']:,.0f} classes, the smallest of {rows[1]['value']:.0f} people"
     if not all(row.get("met", True) for row in rows):
@@ -102,6 +114,15 @@ def _recheck(ctx: Context, release: Release) -> None:
             f"({rows[2]['value']:,.0f} rows differ, the smallest class "
             f"holds {rows[1]['value']:.0f} people); withdraw the release and run stage anonymize again"
         )
+
+
+def _changed_slices(ctx: Context, release: Release) -> list[str]:
+    """Released slices whose clean rows are no longer what was released, as stage anonymize found and the policy accepts."""
+    ref = ctx.ref(RELEASE_SLICES)
+    if not ctx.store.exists(ref):
+        return []
+    of_release = (F.col("policy") == ctx.policy.name) & F.col("release_id").isin(list(release.lineage))
+    return [row["slice"] for row in ctx.store.read(ref).where(of_release & F.col("changed")).select("slice").collect()]
 
 
 def _record(ctx: Context, release: Release, measured_on: str, rows: list[dict[str, Any]]) -> None:

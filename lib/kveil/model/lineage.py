@@ -1,8 +1,9 @@
 """Which release and which trained models are the current ones, as the control tables tell."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
@@ -15,19 +16,35 @@ from kveil.settings import Policy
 
 @dataclass(frozen=True)
 class Release:
-    """A publication: its id, the rows it was made of and those it could not make safe."""
+    """A publication: its id, the rows it was made of and those it could not make safe, and the ids of it and its parents."""
 
     id: str
     rows_in: int
     rows_suppressed: int
+    lineage: tuple[str, ...]
 
 
 def current_release(releases: DataFrame, policy: Policy) -> Release:
     """The policy's latest publication; ContractError when there is none."""
-    row = releases.where(F.col("policy") == policy.name).orderBy(F.desc("written_at")).first()
-    if row is None:
+    of_policy = releases.where(F.col("policy") == policy.name).orderBy(F.desc("written_at"))
+    # One row per publication, whatever the data.
+    rows = [row.asDict() for row in of_policy.select("release_id", "parent", "rows_in", "rows_suppressed").collect()]
+    if not rows:
         raise ContractError(f"policy {policy.name}: nothing has been released yet; run stage anonymize first")
-    return Release(row["release_id"], int(row["rows_in"]), int(row["rows_suppressed"]))
+    latest = rows[0]
+    lineage = lineage_of(rows, latest["release_id"])
+    return Release(latest["release_id"], int(latest["rows_in"]), int(latest["rows_suppressed"]), lineage)
+
+
+def lineage_of(releases: Sequence[Mapping[str, Any]], release_id: str) -> tuple[str, ...]:
+    """A release's id, that of the release it extends, and so on; of rows with `release_id` and `parent`."""
+    parents = {row["release_id"]: row["parent"] for row in releases}
+    lineage: list[str] = []
+    current: str | None = release_id
+    while current is not None and current not in lineage:
+        lineage.append(current)
+        current = parents.get(current)
+    return tuple(lineage)
 
 
 def current_models(models: DataFrame, policy: Policy, release: Release) -> list[Row]:
@@ -46,7 +63,7 @@ def trained_models(rows: Sequence[Row], trained_on: str) -> list[TrainedModel]:
 
 def frozen_generalizer(trees: DataFrame, policy: Policy, release: Release, split: str = "train") -> Generalizer:
     """The release's generalizer for one part of the split, one tree per partition; ContractError when it is not there."""
-    rows = trees.where(F.col("release_id") == release.id).select("partition", "tree").collect()
+    rows = trees.where(F.col("release_id").isin(list(release.lineage))).select("partition", "tree").collect()
     if not rows:
         raise ContractError(
             f"policy {policy.name}: the generalizer table is not of the current release; run stage anonymize again"

@@ -76,6 +76,15 @@ class FrozenLevels:
         """Whether each row's class was released."""
         return np.isin(_as_one(self.ids(codes)), _as_one(self.kept))
 
+    def shows(self, part: str, codes: I64) -> dict[str, NDArray[Any]]:
+        """One part of what the release shows of each row of codes [n, d]; see frozen.Frozen."""
+        found = {coding.name: self.shown(coding.name, codes[:, i]) for i, coding in enumerate(self.codings)}
+        if part == "label":
+            return {name: np.array([*each.labels, None], dtype=object)[:-1] for name, each in found.items()}
+        if part == "bounds":
+            return {name: np.column_stack([each.lowest, each.highest]) for name, each in found.items()}
+        return {name: each.representative for name, each in found.items()}
+
     def shown(self, name: str, codes: I64) -> Shown:
         """What each code of a column shows: label, first and last code of its generalized value, representative."""
         at = next(i for i, coding in enumerate(self.codings) if coding.name == name)

@@ -45,7 +45,7 @@ class Boxes:
         return len(self.low)
 
     def leaf_of(self, codes: I64) -> I32:
-        """The class number of each row of codes [n, d]: of equal growth, the smallest box; a released row's own box never grows."""
+        """The class number of each row of codes [n, d]: of equal growth, the smallest box. A released row's own never grows."""
         block = self.block_of_leaf[self.tree.leaf_of(codes)]
         found = np.empty(len(codes), dtype=np.int32)
         for b in np.unique(block):

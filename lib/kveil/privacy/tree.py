@@ -1,14 +1,9 @@
-"""The frozen partition tree: sends any coded row to its class, the same way the release did."""
+"""The partition tree: sends any coded row to its class, the same way the release did."""
 
-import io
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from kveil.privacy.coding import Coding
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -66,35 +61,3 @@ class _MemberLookup:
         keys = self._key(node, code)
         found = self._keys[np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)] == keys
         return found & (code < self._width - 2)
-
-
-@dataclass(frozen=True)
-class FrozenPartition:
-    """A tree with how to code a row and what each class shows: per column, label and representative by class.
-
-    Representatives are floats (numbers, mean over people), day numbers (dates) or codes (mode over people, NULL for null).
-    """
-
-    codings: tuple[Coding, ...]
-    tree: Tree
-    labels: dict[str, list[str | None]]
-    representatives: dict[str, NDArray[Any]]
-
-    def to_bytes(self) -> bytes:
-        """As a numpy archive that holds no pickles."""
-        arrays: dict[str, Any] = {f"tree_{name}": value for name, value in self.tree.__dict__.items()}
-        arrays |= {f"rep_{name}": value for name, value in self.representatives.items()}
-        text = json.dumps({"codings": [coding.to_dict() for coding in self.codings], "labels": self.labels})
-        arrays["text"] = np.frombuffer(text.encode(), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "FrozenPartition":
-        """The partition that `to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            text = json.loads(archive["text"].tobytes().decode())
-            tree = Tree(**{name.removeprefix("tree_"): archive[name] for name in archive.files if name.startswith("tree_")})
-            representatives = {name.removeprefix("rep_"): archive[name] for name in archive.files if name.startswith("rep_")}
-        return cls(tuple(Coding.from_dict(coding) for coding in text["codings"]), tree, text["labels"], representatives)

@@ -1,4 +1,4 @@
-"""Gathers what the report says: from the policy and the control tables, nothing else and nothing personal."""
+"""Gathers what the report says: from the policy, the control tables and the released bounds, nothing else, nothing personal."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.context import Context
+from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema
@@ -57,6 +58,7 @@ def facts(ctx: Context) -> Fact:
         "cleaning": sorted(_latest_build(ctx, schema.CLEANING_LOG), key=lambda rule: rule["step"]),
         "release_id": release_id,
         "release": _release(ctx, release_id),
+        "partition_view": _partition_view(ctx, release_id),
         "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
@@ -144,6 +146,14 @@ def _release(ctx: Context, release_id: str | None) -> Fact | None:
     return {**rows[-1], "address": _address(ctx.store.lake, ctx.ref(schema.RELEASE))} if rows else None
 
 
+def _partition_view(ctx: Context, release_id: str | None) -> Fact | None:
+    """What the release itself shows of its classes, where it is the release that the report is about."""
+    ref = ctx.ref(schema.RELEASE)
+    if release_id is None or ctx.store.property_of(ref, "kveil.release_id") != release_id:
+        return None
+    return partition_view(ctx.read(schema.RELEASE), ctx.policy.anonymize)
+
+
 def _address(lake: Lake, ref: TableRef) -> str:
     """The table in SQL; paths start at the lake's own folder, because where that lies is nobody's business."""
     shown = Lake(Path(lake.root).name) if lake.is_local else lake
@@ -203,6 +213,8 @@ def _columns(policy: Policy) -> Iterator[Fact]:
         parameters: Fact = {"step": qi.step} if qi.kind == "number" else {"order": qi.order} if qi.kind == "ordered" else {}
         if qi.hierarchy is not None:
             parameters = {"hierarchy": qi.hierarchy.source}
+        if len(release.shown(name)) < (3 if qi.has_bounds else 2):
+            parameters["columns"] = release.released_columns(name)
         yield _column(name, "quasi-identifier", qi.kind, parameters)
     for name, sensitive in release.sensitive.items():
         yield _column(name, "sensitive", "", {"distinct": sensitive.distinct})

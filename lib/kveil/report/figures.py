@@ -88,7 +88,7 @@ def _class_sizes(facts: Fact) -> Picture:
         axes.set_xticks([])
 
     return Picture(
-        title, f"Number of classes by the people they hold; k = {k} was asked.", alt, _svg("class-sizes", alt, len(sizes), draw)
+        title, f"Number of classes by the people they hold; k = {k} was asked.", alt, drawn("class-sizes", alt, len(sizes), draw)
     )
 
 
@@ -110,7 +110,7 @@ def _generalization(facts: Fact) -> Picture:
         title,
         "Normalized certainty penalty (NCP): how much of a column's detail was given up.",
         alt,
-        _svg("generalization", alt, len(rows), draw),
+        drawn("generalization", alt, len(rows), draw),
     )
 
 
@@ -149,7 +149,7 @@ def _utility(facts: Fact) -> Picture:
         axes.set_axisbelow(True)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), frameon=False, ncols=2, handletextpad=0.1, columnspacing=1)
 
-    return Picture(title, caption, alt, _svg("utility", alt, len(pairs) + 1, draw))
+    return Picture(title, caption, alt, drawn("utility", alt, len(pairs) + 1, draw))
 
 
 def _budget(facts: Fact) -> Picture:
@@ -175,7 +175,7 @@ def _budget(facts: Fact) -> Picture:
         axes.set_xlim(0, left * 1.02 or 1)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), frameon=False, ncols=1, handlelength=1.2, handleheight=1)
 
-    return Picture(title, "Spent by releases of this policy, and what remains.", alt, _svg("budget", alt, 4, draw))
+    return Picture(title, "Spent by releases of this policy, and what remains.", alt, drawn("budget", alt, 4, draw))
 
 
 def _bars(axes: Axes, names: list[str], values: list[float], colours: list[str], form: Callable[[Any], str]) -> Any:
@@ -193,10 +193,10 @@ def _dots(axes: Axes, values: list[float | None], label: str, **look: Any) -> No
     axes.scatter([value for value in values if value is not None], places, s=34, edgecolor=BLUE, label=label, zorder=2, **look)
 
 
-def _svg(name: str, alt: str, rows: int, draw: Callable[[Axes], None]) -> str:
+def drawn(name: str, alt: str, rows: int, draw: Callable[[Axes], None], width: int = _WIDTH) -> str:
     """What `draw` draws on a plain pair of axes, as an SVG element that fills the width it is given."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH / 72, (rows * _ROW + 34) / 72), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
+        figure = Figure(figsize=(width / 72, (rows * _ROW + 34) / 72), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
         axes = figure.add_subplot()
         axes.spines[["top", "right", "bottom"]].set_visible(False)
         axes.tick_params(length=0)

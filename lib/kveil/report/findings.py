@@ -141,7 +141,10 @@ def _smallest(facts: Fact) -> Tile:
 def _suppressed(facts: Fact) -> Tile:
     share, limit = measured(facts, "suppressed_share"), facts["asked"]["suppression_limit"]
     met = None if share is None else share <= limit
-    return Tile("Rows suppressed", percent(share), f"limit: {percent(limit)}", met)
+    detail, cells = f"limit: {percent(limit)}", measured(facts, "suppressed_cells_rows")
+    if cells is not None:
+        detail += f"; {number(cells)} rows kept without quasi-identifiers"
+    return Tile("Rows suppressed", percent(share), detail, met)
 
 
 def _epsilon(facts: Fact) -> Tile:
@@ -162,13 +165,35 @@ def _auc(facts: Fact) -> Tile:
 
 
 def spending(facts: Fact) -> Fact:
-    """The budget in exact decimals as text: spent by this and other releases, all of it, and what remains."""
-    entries = [(entry["release_id"], Decimal(entry["epsilon"])) for entry in facts["ledger"]]
-    this = sum((epsilon for release, epsilon in entries if release == facts["release_id"]), Decimal())
-    spent = sum((epsilon for _, epsilon in entries), Decimal())
+    """The budget in exact decimals as text: spent by this and other releases, all of it, and what remains.
+
+    Epsilon protects one row, which lies in one slice: what counts is the slice on which most was spent.
+    """
+    entries = [(entry["release_id"], Decimal(entry["epsilon"]), entry.get("slices")) for entry in facts["ledger"]]
+    slices = sorted({name for _, _, names in entries for name in names or []})
+
+    def counted(name: str | None) -> tuple[Decimal, Decimal]:
+        """All epsilon spent on a slice, and this release's part of it."""
+        costs = [(release, epsilon) for release, epsilon, names in entries if not names or name in names]
+        this = sum((epsilon for release, epsilon in costs if release == facts["release_id"]), Decimal())
+        return sum((epsilon for _, epsilon in costs), Decimal()), this
+
+    spent, this = max(counted(name) for name in slices or [None])
     budget = facts["asked"]["budget"]
     remaining = str(Decimal(budget) - spent) if budget else None
     return {"this": str(this), "others": str(spent - this), "spent": str(spent), "budget": budget, "remaining": remaining}
+
+
+def _spent_query(facts: Fact) -> str:
+    """The question to the ledger that `spending` answers."""
+    ledger, own = facts["tables"]["budget_ledger"], f"policy = '{facts['policy']}'"
+    if not any(entry.get("slices") for entry in facts["ledger"]):
+        return f"SELECT sum(epsilon) FROM {ledger}\nWHERE {own}"
+    return (
+        f"SELECT max(spent) + (SELECT coalesce(sum(epsilon), 0) FROM {ledger} WHERE {own} AND slices IS NULL)\n"
+        f"FROM (SELECT sum(epsilon) AS spent FROM {ledger} LATERAL VIEW explode(slices) AS slice\n"
+        f"  WHERE {own} GROUP BY slice)"
+    )
 
 
 def noise_sentences(facts: Fact) -> list[str]:
@@ -295,12 +320,12 @@ def checks(facts: Fact) -> list[Check]:
     """What an auditor can repeat, with the answer to expect; questions to tables are Spark SQL."""
     release = facts["release"]
     found = list(_release_checks(facts, release)) if release else []
-    policy, ledger, metrics = facts["policy"], facts["tables"]["budget_ledger"], facts["tables"]["privacy_metrics"]
+    metrics = facts["tables"]["privacy_metrics"]
     if facts["ledger"]:
         found.append(
             Check(
                 "What the ledger says was spent",
-                f"SELECT sum(epsilon) FROM {ledger}\nWHERE policy = '{policy}'",
+                _spent_query(facts),
                 spending(facts)["spent"],
             )
         )
@@ -319,7 +344,8 @@ def checks(facts: Fact) -> list[Check]:
 
 def _release_checks(facts: Fact, release: Fact) -> Iterator[Check]:
     table = f"{release['address']} VERSION AS OF {release['version']}"
-    grouped = [column["column"] for column in facts["asked"]["columns"] if column["role"] in ("partition", "quasi-identifier")]
+    outside = [column for column in facts["asked"]["columns"] if column["role"] in ("partition", "quasi-identifier")]
+    grouped = [name for column in outside for name in column["parameters"].get("columns", [column["column"]])]
     columns = ", ".join("`" + " ".join(name.split()).replace("`", "``") + "`" for name in grouped)
     smallest = measured(facts, "classes_rows_min")
     yield Check("Rows of the release", f"SELECT count(*) FROM {table}", number(release["rows_released"]))

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kveil.report import findings, words
 from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
+from kveil.report.partition_figure import partition_picture
 
 Fact = dict[str, Any]
 
@@ -111,7 +112,7 @@ def _view(facts: Fact) -> dict[str, Any]:
         "noise_sentences": findings.noise_sentences(facts),
         "scores": _scores(facts),
         "spending": findings.spending(facts),
-        "pictures": pictures(facts),
+        "pictures": [*pictures(facts), partition_picture(facts)],
         "class_sizes": class_sizes(facts),
         "evidence": findings.evidence(facts),
         "not_claimed": findings.not_claimed(facts),

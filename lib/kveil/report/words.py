@@ -82,6 +82,8 @@ METRICS: dict[str, Words] = {
     "c_avg": Words(LOSS, "Class size relative to k (C_AVG)", number, "≤"),
     "suppressed_share": Words(SUPPRESSION, "Rows suppressed", percent, "≤"),
     "suppressed_rows": Words(SUPPRESSION, "Rows suppressed, count", number, "≤"),
+    "suppressed_cells_rows": Words(SUPPRESSION, "Rows released without quasi-identifiers, count", number, "≤"),
+    "suppressed_cells_share": Words(SUPPRESSION, "Quasi-identifiers suppressed, alone or with their row", percent, "≤"),
     "noise_epsilon": Words(NOISE, "Epsilon per value", number, "≤"),
     "noise_scale": Words(NOISE, "Scale b of the noise, in the column's unit"),
     "noise_clamped_share": Words(NOISE, "Values moved to a bound before noise", percent, "≤"),
@@ -94,6 +96,7 @@ METRICS: dict[str, Words] = {
     "recheck_classes": Words(RECHECK, "Equivalence classes"),
     "recheck_people_min": Words(RECHECK, "People in the smallest class", number, "≥"),
     "recheck_rows_mismatch": Words(RECHECK, "Rows that disagree with the release", number, "≤"),
+    "recheck_slices_left_out": Words(RECHECK, "Slices left out, since their clean rows changed after publication", number, "≤"),
 }
 
 MEASURED_ON = {
@@ -151,9 +154,10 @@ def parameters(column: dict[str, Any]) -> str:
         case "insensitive":
             return f"released as it is; reason given: {given['reason']}"
     if given.get("order"):
-        return f"ranges over {names(given['order'])}"
-    if given.get("hierarchy"):
-        return f"nodes of a hierarchy given by {given['hierarchy']}"
-    return {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}.get(
-        column["kind"], "sets of values"
-    )
+        said_so = f"ranges over {names(given['order'])}"
+    elif given.get("hierarchy"):
+        said_so = f"nodes of a hierarchy given by {given['hierarchy']}"
+    else:
+        ranges = {"number": f"ranges of whole cells of {given.get('step', 1):,}", "date": "ranges of whole days"}
+        said_so = ranges.get(column["kind"], "sets of values")
+    return f"{said_so}; released as {names(given['columns'])} alone" if given.get("columns") else said_so

@@ -8,18 +8,36 @@ from pydantic import Field, model_validator
 from kveil.settings.base import Epsilon, Identifier, Section, Share
 from kveil.settings.hierarchies import Hierarchy, Holds
 
+Shown = Literal["label", "bounds", "representative"]
+ShownColumns = Annotated[list[Shown], Field(min_length=1)]
+_ALL: list[Shown] = ["label", "bounds", "representative"]
+
 
 class QuasiIdentifier(Section):
     """A column that an outsider may know. It is released as a range, set or single value shared by >= k people.
 
     number: whole cells of width `step`. date: whole days. ordered: the values of `order`, lowest first.
-    category: any text; the values found in the data. taxonomy: the nodes of `hierarchy`.
+    category: any text; the values found in the data. taxonomy: the nodes of `hierarchy`. `release` says which columns show
+    a class: its label (a text), its bounds (numbers and dates) and its representative (mean or mode over people); default is
+    `anonymize.release_columns`.
     """
 
     kind: Literal["number", "date", "ordered", "category", "taxonomy"]
     step: Annotated[int, Field(ge=1)] = 1
     order: list[str] = Field(default_factory=list)
     hierarchy: Hierarchy | None = None
+    release: ShownColumns | None = None
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether a class has a lowest and a highest value that columns can hold."""
+        return self.holds in ("number", "date")
+
+    @model_validator(mode="after")
+    def _bounds_where_possible(self) -> "QuasiIdentifier":
+        if self.release and "bounds" in self.release and not self.has_bounds:
+            raise ValueError(f"release: bounds belong to numbers and dates; kind {self.kind} allows label and representative")
+        return self
 
     @model_validator(mode="after")
     def _order_where_needed(self) -> "QuasiIdentifier":
@@ -81,20 +99,28 @@ class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
 
     `algorithm` says how classes are formed: mondrian cuts each region as finely as its people allow; full_domain
-    publishes one level of each hierarchy for the whole table (a column without one: its value or the whole domain).
-    `cuts` says where mondrian cuts: by width (fast) or by loss (tighter ranges, several times the time).
+    publishes one level of each hierarchy for the whole table (a column without one: its value or the whole domain);
+    local_recoding lets classes overlap, which loses least and takes longest. `cuts` says where mondrian cuts: by width (fast),
+    by loss (tighter ranges, several times the time) or by what tells most of the training label. `suppress` says
+    what happens to rows that cannot be made safe: they go (row), or stay without quasi-identifiers and partition (cell) where
+    enough of them do so together. With `incremental` a release grows by new slices (values of `partition_by` without the
+    split) and leaves the others as they are; `changed` says what to do when rows of a released slice are no longer the same.
     """
 
     release: Identifier
     k: Annotated[int, Field(ge=2)]
-    algorithm: Literal["mondrian", "full_domain"] = "mondrian"
-    cuts: Literal["width", "loss"] = "width"
+    algorithm: Literal["mondrian", "local_recoding", "full_domain"] = "mondrian"
+    cuts: Literal["width", "loss", "label"] = "width"
     partition_by: list[str] = Field(default_factory=list)
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
     noise: dict[str, RowNoise] = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
+    release_columns: ShownColumns = _ALL
+    suppress: Literal["row", "cell"] = "row"
     suppression_limit: Share = 0.05
+    incremental: bool = False
+    changed: Literal["refuse", "keep"] = "refuse"
     budget: Budget | None = None
     retained_until: date | None = None
 
@@ -107,4 +133,38 @@ class Anonymize(Section):
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
         if self.noise and self.budget is None:
             raise ValueError("noise needs a budget")
+        if self.incremental and not self.slice_columns:
+            raise ValueError(
+                "incremental needs a column of partition_by besides split, such as month, that tells new rows from old"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _something_is_shown(self) -> "Anonymize":
+        for name in self.quasi_identifiers:
+            if not self.shown(name):
+                raise ValueError(
+                    f"quasi_identifiers.{name}: release_columns names bounds alone, which a text has not; "
+                    "give the column release: [label], [representative] or both"
+                )
+        return self
+
+    @property
+    def slice_columns(self) -> list[str]:
+        """The partition columns without the split: rows that agree in them are released, and paid for, together."""
+        return [name for name in self.partition_by if name != "split"]
+
+    def shown(self, name: str) -> list[Shown]:
+        """How a quasi-identifier's classes are shown, in the order label, bounds, representative."""
+        role = self.quasi_identifiers[name]
+        asked = self.release_columns if role.release is None else role.release
+        return [each for each in _ALL if each in asked and (each != "bounds" or role.has_bounds)]
+
+    def released_columns(self, name: str) -> list[str]:
+        """The release's columns of one quasi-identifier."""
+        columns = {"label": [name], "bounds": [f"{name}_lo", f"{name}_hi"], "representative": [f"{name}_rep"]}
+        return [column for shown in self.shown(name) for column in columns[shown]]
+
+    def class_columns(self) -> list[str]:
+        """The columns that rows of one equivalence class share: everything that an outsider may match."""
+        return [*self.partition_by, *(column for name in self.quasi_identifiers for column in self.released_columns(name))]

@@ -80,6 +80,14 @@ class Policy(Section):
             elif column == self.person:
                 yield key, f"{column!r} is the privacy unit and is never released; remove it from this role"
         yield from self._unknown_features()
+        if self.anonymize.cuts == "label" and self.train.label not in self.anonymize.sensitive:
+            yield (
+                "anonymize.cuts",
+                (
+                    f"cuts by label make classes alike in {self.train.label!r}; name it in anonymize.sensitive, so that a model bounds "
+                    "what a class tells of it, or cut by width or loss"
+                ),
+            )
 
     def _unknown_in_sources(self) -> Iterator[tuple[str, str]]:
         base = self.sources.get(self.clean.base)
@@ -116,6 +124,12 @@ class Policy(Section):
         for i, name in enumerate(self.train.features):
             if name not in usable:
                 yield f"train.features.{i}", f"the release has no usable column {name!r}; allowed: {', '.join(sorted(usable))}"
+            elif name in release.quasi_identifiers and "representative" not in release.shown(name):
+                yield (
+                    f"train.features.{i}",
+                    f"models learn {name!r} from its representative, which the release leaves out; add representative to "
+                    f"anonymize.quasi_identifiers.{name}.release (or to anonymize.release_columns), or remove the feature",
+                )
         if "split" not in release.partition_by:
             yield "anonymize.partition_by", "must hold 'split', since a released table has no person to split by later"
 

@@ -109,6 +109,11 @@ BUDGET_LEDGER = Table(
         Column("epsilon", "decimal(18,9)", "privacy loss of one row: the sum over the release's noisy columns"),
         Column("unit", "string", "what epsilon protects: row (the noisy values of one row)"),
         Column("budget", "decimal(18,9)", "the policy's budget at booking"),
+        Column(
+            "slices",
+            "array<string>",
+            "slices whose rows may have been given noise, as JSON; null stands for all rows",
+        ),
         _RUN,
         _AT,
     ),
@@ -120,6 +125,7 @@ STAGING = Table(
     (
         Column("kveil_person", "string", "the privacy unit, for re-measuring only"),
         Column("kveil_tree", "binary", "the frozen generalizer of a partition, on one row each; null on data rows"),
+        Column("kveil_suppressed", "boolean", "true for rows without quasi-identifiers; only where the policy suppresses cells"),
     ),
     "the release's columns",
 )
@@ -146,8 +152,8 @@ RELEASE = Table(
     "{policy}_{release}",
     "The released rows: every class holds at least k people, amounts carry noise, no person and no way back.",
     (),
-    "partition columns; per quasi-identifier NAME a label NAME, a representative NAME_rep and, for numbers and dates, "
-    "bounds NAME_lo and NAME_hi; sensitive, noisy and insensitive columns",
+    "partition columns (null on rows released without cells); per quasi-identifier NAME what the policy asks of a label NAME, "
+    "a representative NAME_rep and, for numbers and dates, bounds NAME_lo and NAME_hi; sensitive, noisy and insensitive columns",
 )
 GENERALIZER = Table(
     "release",
@@ -175,7 +181,24 @@ RELEASES = Table(
         Column("rows_suppressed", "bigint", "rows that could not be made safe"),
         Column("smallest_class", "bigint", "people in the smallest class, re-measured"),
         Column("epsilon", "decimal(18,9)", "privacy loss of one row"),
+        Column("parent", "string", "the release that this one extends; null for one that was made as a whole"),
+        Column("guarantee", "string", "hash of what is promised; releases that promise the same can grow into one another"),
         Column("link_files_left", "bigint", "data files of staging and candidate that remain; 0 is the promise"),
+        _RUN,
+        _AT,
+    ),
+)
+RELEASE_SLICES = Table(
+    "control",
+    "release_slices",
+    "Which slices (rows that agree in the partition columns without the split) each release added.",
+    (
+        _POLICY,
+        _RELEASE,
+        Column("slice", "string", "the slice's values as JSON"),
+        Column("rows", "bigint", "its clean rows when it was released"),
+        Column("mark", "string", "keyed hash of its clean rows, with a key that never leaves the restricted zone"),
+        Column("changed", "boolean", "true when its clean rows were later found to be others; it stays as published"),
         _RUN,
         _AT,
     ),
@@ -339,6 +362,6 @@ RUN_LOG = Table(
 
 TABLES: tuple[Table, ...] = (
     RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, FREQUENCIES, CANDIDATE, RELEASE,
-    GENERALIZER, RELEASES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES,
-    REPORTS, RUN_LOG,
+    GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS,
+    DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
 )  # fmt: skip

@@ -80,13 +80,23 @@ class TableStore:
         with self.lake.locked(f"commit-{ref}"):
             writer.createOrReplace()
 
-    def replace_where(self, ref: TableRef, df: DataFrame, **values: str) -> None:
+    def replace_where(self, ref: TableRef, df: DataFrame, **values: str | bool) -> None:
         """Makes `df` the only rows whose columns have the given values, so that writing twice is writing once."""
         with self.lake.locked("commit"):
             if not self.exists(ref):
                 self._create(ref, df)
                 return
             df.writeTo(self.lake.identifier(ref)).overwrite(_all_equal(values))
+
+    def set_property(self, ref: TableRef, key: str, value: str) -> None:
+        """Sets a table property; the rows' files stay as they are."""
+        with self.lake.locked(f"commit-{ref}"):
+            self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ('{key}' = '{value}')")
+
+    def restore(self, ref: TableRef, version: int) -> None:
+        """Makes an earlier version the current one: its files, not copies of them, and its properties."""
+        with self.lake.locked(f"commit-{ref}"):
+            self.spark.sql(f"RESTORE TABLE {self.lake.identifier(ref)} TO VERSION AS OF {version}")
 
     def has_rows(self, ref: TableRef, **values: str) -> bool:
         """Whether the table is there and has rows whose columns have the given values."""
@@ -139,7 +149,7 @@ def _fitting(value: Any, kind: str) -> Any:
     return float(value) if kind == "double" and isinstance(value, int) else value
 
 
-def _all_equal(values: Mapping[str, str]) -> Column:
+def _all_equal(values: Mapping[str, str | bool]) -> Column:
     condition = F.lit(True)
     for name, value in values.items():
         condition = condition & (F.col(name) == F.lit(value))
