@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 from io import StringIO
 
 import pytest
+from hypothesis import settings
 from kveil.context import Context
 from kveil.log import Progress
 from kveil.settings import Policy
@@ -13,6 +14,10 @@ from kveil.tables.store import TableStore
 
 # Two cores: enough for two partitions to meet, and what small machines have.
 os.environ["KVEIL_MASTER"] = "local[2]"
+
+# The first example that reaches a compiled kernel waits for the compiler.
+settings.register_profile("kveil", deadline=None)
+settings.load_profile("kveil")
 
 NOW = datetime(2020, 1, 1, tzinfo=timezone.utc)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 from kveil.privacy.coding import NULL
-from kveil.privacy.mondrian import Fragment
+from kveil.privacy.space import Fragment
 
 
 class SeededBits:

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.laplace import noisy
-from kveil.privacy.models import Model
-from kveil.privacy.mondrian import Fragment, partition
+from kveil.privacy.models import Model, SensitiveRule
+from kveil.privacy.mondrian import partition
 from kveil.privacy.randomness import Bits, SystemBits
+from kveil.privacy.space import Fragment
 from kveil.privacy.tree import FrozenPartition
 from kveil.settings.anonymize import Anonymize, RowNoise
 
@@ -48,7 +50,7 @@ class Kernel:
         if not table.num_rows:
             return self.schema.empty_table()
         codes = self.codes(table)
-        people = _numbered(table[self.person])
+        people = numbered(table[self.person])
         found = partition(self._fragment(table, codes, people), self.model)
         if found is None:
             return self.schema.empty_table()
@@ -65,22 +67,24 @@ class Kernel:
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""
-        return np.column_stack([_codes(table[coding.name], coding) for coding in self.codings])
+        return np.column_stack([codes_of(table[coding.name], coding) for coding in self.codings])
 
     def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
-        sensitive = [_numbered(table[name]) for name in self.settings.sensitive]
+        sensitive = [numbered(table[name]) for name in self.settings.sensitive]
         return Fragment(
             codes,
             people,
             np.column_stack(sensitive) if sensitive else np.empty((len(people), 0), dtype=np.int64),
             tuple(coding.is_set for coding in self.codings),
             tuple(coding.span for coding in self.codings),
+            tuple(coding.taxonomy for coding in self.codings),
         )
 
     @property
     def model(self) -> Model:
         """What every class must hold."""
-        return Model(self.settings.k, tuple(role.distinct for role in self.settings.sensitive.values()), self.settings.cuts)
+        rules = tuple(SensitiveRule(role.distinct) for role in self.settings.sensitive.values())
+        return Model(self.settings.k, rules, self.settings.cuts)
 
     def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show."""
@@ -98,30 +102,6 @@ class Kernel:
         values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
-
-
-def _codes(column: pa.ChunkedArray, coding: Coding) -> I64:
-    """Codes of a column; each distinct text is looked up once."""
-    if coding.is_text:
-        indices, texts = _dictionary(pc.cast(column, pa.string()), "mask")
-        known = np.append(coding.codes(texts.to_numpy(zero_copy_only=False)), NULL)
-        return known[pc.fill_null(indices, len(texts)).to_numpy(zero_copy_only=False)]
-    if coding.holds == "date":
-        return coding.codes(pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]"))
-    numbers = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
-    return coding.codes(numbers.to_numpy(zero_copy_only=False))
-
-
-def _numbered(column: pa.ChunkedArray) -> I64:
-    """Each value's number, from 0; null is a value of its own."""
-    return _dictionary(column, "encode")[0].to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _dictionary(column: pa.ChunkedArray, nulls: str) -> tuple[pa.Array, pa.Array]:
-    """Each row's index into the distinct values, and those; nulls are a value (`encode`) or stay null (`mask`)."""
-    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding=nulls)
-    chunk = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return chunk.indices, chunk.dictionary
 
 
 def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:

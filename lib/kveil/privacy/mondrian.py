@@ -1,220 +1,139 @@
 """Mondrian multidimensional partitioning that counts people, not rows.
 
 LeFevre, DeWitt, Ramakrishnan 2006, "Mondrian multidimensional k-anonymity", with three differences: a cut is allowed
-only where both sides hold at least k distinct people (and the sensitive columns' distinct values); when the median is
-no such cut, the nearest one is taken; unordered columns are cut into sets of categories.
+only where both sides satisfy the model; when the median is no such cut, the nearest one is taken; unordered columns are
+cut into sets of categories, taxonomies between the children of the lowest common ancestor first.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kveil.privacy.cutting import BY_LABEL, BY_LOSS, BY_WIDTH, NO_CUT, Workspace, best_cut, moved_apart, workspace
+from kveil.privacy.demand import Demand, Tally, added, cleared, demand, met, tally
+from kveil.privacy.jit import compiled
 from kveil.privacy.models import Model
+from kveil.privacy.space import ORDERED, ROW, Fragment, Space, space_and_table
 from kveil.privacy.tree import LEAF, Tree
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
-
-@dataclass(frozen=True)
-class Fragment:
-    """Rows to partition: codes [n, d], person numbers [n], sensitive codes [n, s]; per dimension whether it is a set
-    and the span that widths are measured against.
-    """
-
-    codes: I64
-    people: I64
-    sensitive: I64
-    is_set: tuple[bool, ...]
-    span: tuple[int, ...]
+_CRITERIA = {"width": BY_WIDTH, "loss": BY_LOSS, "label": BY_LABEL}
 
 
 def partition(fragment: Fragment, model: Model) -> tuple[I32, Tree] | None:
     """Each row's class number and the tree that assigns it; None when even the whole fragment breaks the model.
 
-    Every class satisfies the model; no class can be cut further by a single allowed cut along any dimension.
+    Every class satisfies the model; no class can be cut further by a single allowed cut of an ordered dimension.
+    Deterministic: equal rows share a class whatever their order.
     """
-    everything = np.arange(len(fragment.codes))
-    if not _holds(fragment, model, everything):
+    grown = grown_on(ground(fragment, model), model)
+    if grown is None:
         return None
-    builder = _Builder()
-    classes = np.empty(len(fragment.codes), dtype=np.int32)
-    stack = [(builder.node(), everything)]
-    while stack:
-        node, rows = stack.pop()
-        cut = _best_cut(fragment, model, rows)
-        if cut is None:
-            classes[rows] = builder.close(node)
+    sizes = np.diff(grown.ends, prepend=0)
+    return in_row_order(grown.table, np.repeat(np.arange(len(sizes)), sizes), fragment), tree_of(grown)
+
+
+class Ground(NamedTuple):
+    """A fragment and a model as the loops take them, with their working memory."""
+
+    table: I32
+    space: Space
+    demand: Demand
+    tally: Tally
+    work: Workspace
+
+
+def ground(fragment: Fragment, model: Model) -> Ground:
+    """The fragment prepared for partitioning."""
+    space, table = space_and_table(fragment)
+    asked = demand(model, tuple(int(column.max(initial=-1)) + 1 for column in fragment.sensitive.T))
+    pairs = int(table[:, -1].max(initial=-1)) + 1 if fragment.sensitive.size else 0
+    return Ground(
+        table, space, asked, tally(asked, int(fragment.people.max(initial=-1)) + 1, pairs), workspace(space, len(table))
+    )
+
+
+def in_row_order(table: I32, classes: I64, fragment: Fragment) -> I32:
+    """Classes of the table's rows, as they lie now, in the fragment's order of rows."""
+    ordered = np.empty(len(table), dtype=np.int32)
+    ordered[table[:, fragment.codes.shape[1] + ROW]] = classes
+    return ordered
+
+
+class Grown(NamedTuple):
+    """The table's rows in the order of their classes and where each class ends; nodes [m, 5]: dimension, threshold, left,
+    right, class; members [., 2]: node, code.
+    """
+
+    table: I32
+    nodes: I64
+    members: I64
+    ends: I64
+
+
+def grown_on(ground: Ground, model: Model) -> Grown | None:
+    """Mondrian's classes and tree, or None when even the whole fragment breaks the model; reorders the ground's table."""
+    return _grown(*ground, _CRITERIA[model.cuts])
+
+
+@compiled
+def _grown(table: I32, space: Space, demand: Demand, tally: Tally, work: Workspace, criterion: int) -> Grown | None:
+    """Cuts depth first, leaving the table's rows in the order of their classes."""
+    n, d = len(table), len(space.kind)
+    cleared(tally, demand)
+    for row in range(n):
+        added(table, row, d, tally, demand)
+    if not met(tally, demand):
+        return None
+    spare = np.empty_like(table)
+    nodes = np.full((2 * (n // demand.k) + 1, 5), LEAF, dtype=np.int64)
+    members = np.empty((64, 2), dtype=np.int64)
+    ends = np.empty(n // demand.k + 1, dtype=np.int64)
+    stack = np.empty((64 + len(nodes), 3), dtype=np.int64)
+    stack[0] = (0, 0, n)
+    waiting, used, held, classes = 1, 1, 0, 0
+    while waiting:
+        waiting -= 1
+        node, start, end = stack[waiting]
+        j, place = NO_CUT, 0
+        if end - start >= 2 * demand.k:
+            j, place = best_cut(table, start, end, space, demand, tally, work, criterion)
+        if j == NO_CUT:
+            nodes[node, 4] = classes
+            ends[classes] = end
+            classes += 1
             continue
-        left, right = builder.split(node, cut)
-        stack.append((right, cut.right))
-        stack.append((left, cut.left))
-    return classes, builder.tree()
-
-
-@dataclass(frozen=True)
-class _Cut:
-    dimension: int
-    threshold: int
-    members: I64 | None
-    left: I64
-    right: I64
-
-
-def _best_cut(fragment: Fragment, model: Model, rows: I64) -> _Cut | None:
-    """The allowed cut that the model prefers: the first one by width, or the one of least loss."""
-    if len(rows) < 2 * model.k:
-        return None
-    cuts = (cut for dimension in _by_width(fragment, rows) for cut in _cuts_along(fragment, model, rows, dimension))
-    if model.cuts == "width":
-        return next(cuts, None)
-    return min(cuts, key=lambda cut: _loss(fragment, cut.left) + _loss(fragment, cut.right), default=None)
-
-
-def _by_width(fragment: Fragment, rows: I64) -> Iterator[int]:
-    """Dimensions in which the rows differ, widest first (as a share of the whole table's span)."""
-    return (dimension for _, dimension in sorted((-width, dimension) for dimension, width in _widths(fragment, rows)))
-
-
-def _widths(fragment: Fragment, rows: I64) -> Iterator[tuple[int, float]]:
-    """The dimensions in which the rows differ, each with its normalized certainty penalty (Xu et al. 2006): range by
-    span for ordered columns, held by all values for sets.
-    """
-    codes = fragment.codes[rows]
-    for dimension in np.flatnonzero(codes.max(axis=0) > codes.min(axis=0)):
-        column = codes[:, dimension]
-        if fragment.is_set[dimension]:
-            yield int(dimension), np.unique(column).size / (fragment.span[dimension] + 1)
-        else:
-            # A null beside other values is one more cell, not a distance of 2**62.
-            known = column[column > _NULL_LIMIT]
-            yield int(dimension), (int(known.max() - known.min()) + (known.size < column.size)) / fragment.span[dimension]
-
-
-_NULL_LIMIT = -(2**60)
-
-
-def _loss(fragment: Fragment, rows: I64) -> float:
-    """What generalizing these rows to one class costs: the sum of its widths, once per row (GCP without its constants)."""
-    return len(rows) * sum(width for _, width in _widths(fragment, rows))
-
-
-def _cuts_along(fragment: Fragment, model: Model, rows: I64, dimension: int) -> Iterator[_Cut]:
-    """The allowed cuts of one dimension that are nearest its median or, where loss decides, also nearest its sides."""
-    column = fragment.codes[rows, dimension]
-    rank = _rank_by_frequency(column) if fragment.is_set[dimension] else column
-    order = np.argsort(rank, kind="stable")
-    boundaries = np.flatnonzero(np.diff(rank[order])) + 1
-    places = (0.5,) if model.cuts == "width" else (0.3, 0.5, 0.7)
-    for position in sorted(_allowed_near(fragment, model, rows[order], boundaries, places)):
-        left, right = order[:position], order[position:]
-        members = np.unique(column[left]) if fragment.is_set[dimension] else None
-        yield _Cut(dimension, int(column[left[-1]]), members, rows[np.sort(left)], rows[np.sort(right)])
-
-
-def _rank_by_frequency(column: I64) -> I64:
-    """Each category's place when the most frequent comes first, so that a cut parts few common from many rare ones."""
-    values, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
-    place = np.empty(len(values), dtype=np.int64)
-    place[np.lexsort((values, -counts))] = np.arange(len(values))
-    return place[inverse]
-
-
-def _allowed_near(fragment: Fragment, model: Model, ordered: I64, boundaries: I64, places: tuple[float, ...]) -> set[int]:
-    """Per place (a share of the ordered rows) the nearest boundary at which both sides satisfy the model; maybe none."""
-    if not boundaries.size:
-        return set()
-    nearest = {_nearest(boundaries, place * len(ordered)) for place in places}
-    # Large nodes nearly always allow these: looking at a few rows of each side is enough to know.
-    if all(_surely_holds(fragment, model, side) for at in nearest for side in (ordered[:at], ordered[at:])):
-        return nearest
-    allowed = boundaries[_holds_at(fragment, model, ordered, boundaries)]
-    return {_nearest(allowed, place * len(ordered)) for place in places} if allowed.size else set()
-
-
-def _nearest(positions: I64, target: float) -> int:
-    return int(positions[np.argmin(np.abs(positions - target))])
-
-
-def _holds(fragment: Fragment, model: Model, rows: I64) -> bool:
-    if _distinct(fragment.people[rows]) < model.k:
-        return False
-    return all(_distinct(fragment.sensitive[rows, i]) >= need for i, need in enumerate(model.distinct))
-
-
-def _surely_holds(fragment: Fragment, model: Model, rows: I64) -> bool:
-    return _holds(fragment, model, rows[:: max(1, len(rows) // (8 * model.k))])
-
-
-def _distinct(values: I64) -> int:
-    return int(np.unique(values).size)
-
-
-def _holds_at(fragment: Fragment, model: Model, ordered: I64, boundaries: I64) -> NDArray[np.bool_]:
-    """Per boundary whether the rows before it and the rows from it on both satisfy the model; exact."""
-    allowed = _enough_on_both_sides(fragment.people[ordered], boundaries, model.k)
-    for i, need in enumerate(model.distinct):
-        allowed &= _enough_on_both_sides(fragment.sensitive[ordered, i], boundaries, need)
-    return allowed
-
-
-def _enough_on_both_sides(values: I64, boundaries: I64, need: int) -> NDArray[np.bool_]:
-    size = len(values)
-    _, first = np.unique(values, return_index=True)
-    _, first_from_end = np.unique(values[::-1], return_index=True)
-    if len(first) < need:
-        return np.zeros(len(boundaries), dtype=bool)
-    # The need-th new value from the left ends the shortest allowed left side; likewise from the right.
-    shortest_left = np.partition(first, need - 1)[need - 1] + 1
-    shortest_right = np.partition(first_from_end, need - 1)[need - 1] + 1
-    return (boundaries >= shortest_left) & (boundaries <= size - shortest_right)
-
-
-@dataclass
-class _Builder:
-    dimension: list[int] = field(default_factory=list)
-    threshold: list[int] = field(default_factory=list)
-    left: list[int] = field(default_factory=list)
-    right: list[int] = field(default_factory=list)
-    leaf: list[int] = field(default_factory=list)
-    members: list[tuple[int, I64]] = field(default_factory=list)
-    closed: int = 0
-
-    def node(self) -> int:
-        for column, value in (
-            (self.dimension, LEAF),
-            (self.threshold, 0),
-            (self.left, LEAF),
-            (self.right, LEAF),
-            (self.leaf, LEAF),
-        ):
-            column.append(value)
-        return len(self.dimension) - 1
-
-    def close(self, node: int) -> int:
-        self.leaf[node] = self.closed
-        self.closed += 1
-        return self.leaf[node]
-
-    def split(self, node: int, cut: _Cut) -> tuple[int, int]:
-        self.dimension[node] = cut.dimension
-        self.threshold[node] = cut.threshold
-        if cut.members is not None:
-            self.members.append((node, cut.members))
-        self.left[node], self.right[node] = self.node(), self.node()
-        return self.left[node], self.right[node]
-
-    def tree(self) -> Tree:
-        nodes = [np.full(len(codes), node, dtype=np.int32) for node, codes in self.members]
-        codes = [codes for _, codes in self.members]
-        return Tree(
-            np.array(self.dimension, dtype=np.int32),
-            np.array(self.threshold, dtype=np.int64),
-            np.array(self.left, dtype=np.int32),
-            np.array(self.right, dtype=np.int32),
-            np.array(self.leaf, dtype=np.int32),
-            np.concatenate([np.empty(0, dtype=np.int32), *nodes]),
-            np.concatenate([np.empty(0, dtype=np.int64), *codes]),
+        base = space.offset[j]
+        nodes[node, 0], nodes[node, 1], nodes[node, 2], nodes[node, 3] = (
+            j,
+            space.position[base + work.cells[place - 1]],
+            used,
+            used + 1,
         )
+        if space.kind[j] != ORDERED:
+            while held + place > len(members):
+                members = np.concatenate((members, np.empty_like(members)))
+            for i in range(place):
+                members[held] = (node, space.position[base + work.cells[i]])
+                held += 1
+        middle = moved_apart(table, start, end, j, space, work, spare)
+        stack[waiting] = (used + 1, middle, end)
+        stack[waiting + 1] = (used, start, middle)
+        waiting += 2
+        used += 2
+    return Grown(table, nodes[:used], members[:held], ends[:classes])
+
+
+def tree_of(grown: Grown) -> Tree:
+    """The tree that sends any row to its class."""
+    nodes, members = grown.nodes, grown.members
+    # Members are listed ascending per node, so that the tree does not tell how frequent they are.
+    members = members[np.lexsort((members[:, 1], members[:, 0]))]
+    dimension, threshold, left, right, leaf = nodes.T
+    return Tree(
+        dimension.astype(np.int32), threshold.copy(), left.astype(np.int32), right.astype(np.int32), leaf.astype(np.int32),
+        members[:, 0].astype(np.int32), members[:, 1].copy(),
+    )  # fmt: skip

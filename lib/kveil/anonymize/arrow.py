@@ -1,0 +1,35 @@
+"""Arrow columns as the numbers that the kernels count with."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kveil.privacy.coding import NULL, Coding
+
+I64 = NDArray[np.int64]
+
+
+def codes_of(column: pa.ChunkedArray, coding: Coding) -> I64:
+    """The column's codes [n], as `Coding.codes` gives them; texts are looked up by Arrow, which hashes each list once."""
+    if not coding.is_text:
+        return coding.codes(_numpy(column, coding))
+    texts = pc.cast(column, pa.string())
+    found = pc.fill_null(pc.index_in(texts, pa.array(coding.values, pa.string())), coding.other)
+    codes = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.where(pc.is_null(texts).to_numpy(zero_copy_only=False), NULL, codes)
+
+
+def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
+    if coding.holds == "date":
+        return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+
+
+def numbered(column: pa.ChunkedArray) -> I64:
+    """Each value's number, from 0; null is a value of its own."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    chunk = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    return chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
