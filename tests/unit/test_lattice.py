@@ -163,5 +163,5 @@ def test_frozen_levels_show_labels_that_hold_the_value_and_survive_bytes(table, 
 def test_a_model_that_levels_are_not_searched_by_is_refused():
     check_model(Model(5, (SensitiveRule(3),)))
     for model in (Model(5, (SensitiveRule(3, t=0.2),)), Model(5, population=PopulationRule(k_map=9))):
-        with pytest.raises(ContractError, match="take algorithm: mondrian"):
+        with pytest.raises(ContractError, match="take algorithm"):
             check_model(model)

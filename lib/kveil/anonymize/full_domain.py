@@ -69,7 +69,7 @@ def check_model(model: Model) -> None:
     more = any((rule.as_array() != SensitiveRule(rule.distinct).as_array()).any() for rule in model.rules)
     if more or model.population != PopulationRule():
         raise ContractError(
-            "anonymize.algorithm: full_domain knows k and sensitive.COLUMN.distinct alone; take algorithm: mondrian for other models"
+            "anonymize.algorithm: full_domain knows k and sensitive.COLUMN.distinct; for other models take algorithm: mondrian"
         )
 
 
