@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kveil.anonymize.full_domain import check_model
+from kveil.errors import ContractError
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frequency import FrequencySet, class_numbers
 from kveil.privacy.full_domain import FrozenLevels, generalized, height, is_levels, penalty
 from kveil.privacy.labels import members
 from kveil.privacy.lattice import MOST_NODES, Checked, optimal
+from kveil.privacy.models import Model, PopulationRule, SensitiveRule
 from kveil.privacy.taxonomy import Taxonomy
 
 
@@ -155,3 +158,10 @@ def test_frozen_levels_show_labels_that_hold_the_value_and_survive_bytes(table, 
                 assert null if code == NULL else coding.values[code] in names
         ids = generalized(coding, codes[:, i], levels[i]).tolist()
         assert len(set(zip(ids, column.labels, strict=True))) == len(set(ids)) == len(set(column.labels))
+
+
+def test_a_model_that_levels_are_not_searched_by_is_refused():
+    check_model(Model(5, (SensitiveRule(3),)))
+    for model in (Model(5, (SensitiveRule(3, t=0.2),)), Model(5, population=PopulationRule(k_map=9))):
+        with pytest.raises(ContractError, match="take algorithm"):
+            check_model(model)

@@ -37,6 +37,7 @@ from kveil.privacy.frequency import distinct_rows
 from kveil.privacy.full_domain import FrozenLevels, height
 from kveil.privacy.lattice import Levels, optimal
 from kveil.privacy.level_check import LevelCheck
+from kveil.privacy.models import Model, PopulationRule, SensitiveRule
 from kveil.privacy.randomness import SystemBits
 from kveil.tables.schema import FREQUENCIES
 from kveil.tables.store import NO_STATISTICS
@@ -47,6 +48,7 @@ MOST_ON_DRIVER = 2_000_000
 
 def staging_rows(ctx: Context, clean: DataFrame, kernel: Kernel, rows_in: int, schema: StructType) -> DataFrame:
     """Staging of a full-domain release: the kept rows with their person, and per partition one row with its levels."""
+    check_model(kernel.model)
     ref = ctx.ref(FREQUENCIES)
     with ctx.step("count the distinct combinations") as note:
         ctx.store.replace(ref, frequencies(clean, kernel), properties=NO_STATISTICS)
@@ -60,6 +62,15 @@ def staging_rows(ctx: Context, clean: DataFrame, kernel: Kernel, rows_in: int, s
         levels, note.text = _best(check, kernel.codings, most, totals["rows"])
     frozen = _frozen(tuples, kernel, levels)
     return _rows(clean, tuples, kernel, frozen, schema).unionByName(_trees(tuples, kernel, frozen, schema))
+
+
+def check_model(model: Model) -> None:
+    """ContractError when the policy asks for more than levels are searched by: people, and distinct sensitive values."""
+    more = any((rule.as_array() != SensitiveRule(rule.distinct).as_array()).any() for rule in model.rules)
+    if more or model.population != PopulationRule():
+        raise ContractError(
+            "anonymize.algorithm: full_domain knows k and sensitive.COLUMN.distinct; for other models take algorithm: mondrian"
+        )
 
 
 def _best(check: LevelCheck | SparkCheck, codings: Sequence[Coding], most: int, rows: int) -> tuple[Levels, str]:
