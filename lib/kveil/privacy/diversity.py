@@ -40,7 +40,7 @@ def distinct(counts: I64) -> int:
 
 
 def entropy_l(counts: I64) -> float:
-    """exp of the entropy of the class's values: l equally frequent values give l (Machanavajjhala et al. 2007)."""
+    """The exponential of the entropy of the class's values: l equally frequent values give l (Machanavajjhala et al. 2007)."""
     total = counts.sum()
     entropy = 0.0
     for value in range(counts.size):
@@ -51,7 +51,7 @@ def entropy_l(counts: I64) -> float:
 
 
 def recursive_c(counts: I64, l: int) -> float:  # noqa: E741 - the name that the literature gives it
-    """The bound that c must exceed: r_1 / (r_l + ... + r_m), r being the counts from the greatest down; inf for fewer than l values.
+    """The bound that c must exceed: r_1 / (r_l + ... + r_m), counts from the greatest down; inf for fewer than l values.
 
     The class is recursive (c, l)-diverse where r_1 < c (r_l + ... + r_m) (Machanavajjhala et al. 2007).
     """
@@ -66,7 +66,7 @@ def recursive_c(counts: I64, l: int) -> float:  # noqa: E741 - the name that the
 
 
 def emd_equal(counts: I64, reference: F64) -> float:
-    """Earth mover's distance to the whole table where all values are equally far (Li et al. 2007): half the summed differences."""
+    """Earth mover's distance to the whole table where all values are equally far (Li et al. 2007): half the differences' sum."""
     total = counts.sum()
     moved = 0.0
     for value in range(counts.size):
@@ -89,9 +89,10 @@ def emd_ordered(counts: I64, reference: F64) -> float:
 
 
 def emd_hierarchical(counts: I64, reference: F64, parent: I64, height: I64, node_of_value: I64) -> float:
-    """Earth mover's distance where two values are as far as their lowest common ancestor is high, the root being 1 (Li et al. 2007).
+    """Earth mover's distance where two values are as far as their lowest common ancestor is high, the root being 1.
 
-    Each inner node matches what its children have too much with what they lack, at height / H, and hands on the rest.
+    Li et al. 2007. Each inner node matches what its children have too much with what they lack, at height / H, and hands
+    on the rest.
     """
     nodes = parent.size
     highest = height[nodes - 1]
@@ -117,9 +118,9 @@ def emd_hierarchical(counts: I64, reference: F64, parent: I64, height: I64, node
 
 
 def beta(counts: I64, reference: F64) -> float:
-    """The greatest relative gain (p - q) / q of a value's share over the whole table's (Cao and Karras 2012, basic beta-likeness).
+    """The greatest relative gain (p - q) / q of a value's share over the whole table's: basic beta-likeness.
 
-    inf where the class holds a value that the whole table does not.
+    Cao and Karras 2012. inf where the class holds a value that the whole table does not.
     """
     total = counts.sum()
     greatest = 0.0
@@ -131,7 +132,10 @@ def beta(counts: I64, reference: F64) -> float:
     return greatest
 
 
-def emd(counts: I64, reference: F64, distance: int, parent: I64, height: I64, node_of_value: I64) -> float:
+# Six flat arguments, since numba's nopython mode knows no dataclass.
+def emd(  # noqa: PLR0913, PLR0917
+    counts: I64, reference: F64, distance: int, parent: I64, height: I64, node_of_value: I64
+) -> float:
     """Earth mover's distance to the whole table by the distance's code."""
     if distance == ORDERED:
         return emd_ordered(counts, reference)
@@ -140,7 +144,9 @@ def emd(counts: I64, reference: F64, distance: int, parent: I64, height: I64, no
     return emd_equal(counts, reference)
 
 
-def holds(counts: I64, reference: F64, rule: F64, parent: I64, height: I64, node_of_value: I64) -> bool:
+def holds(  # noqa: PLR0913, PLR0917
+    counts: I64, reference: F64, rule: F64, parent: I64, height: I64, node_of_value: I64
+) -> bool:
     """Whether a class satisfies a rule (see DISTINCT and its neighbours); an empty class does not.
 
     What a rule does not ask for is not computed; `reference` is read for t and beta, the tree for t over a hierarchy.

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.disclosure import Population, Sensitive, Trajectory
 
 
 class QuasiIdentifier(Section):
@@ -26,12 +27,6 @@ class QuasiIdentifier(Section):
         if len(set(self.order)) != len(self.order):
             raise ValueError("order names a value twice")
         return self
-
-
-class Sensitive(Section):
-    """A released column that nobody should learn about a person: each class holds at least `distinct` values of it."""
-
-    distinct: Annotated[int, Field(ge=2)] = 2
 
 
 class RowNoise(Section):
@@ -69,6 +64,8 @@ class Anonymize(Section):
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
     noise: dict[str, RowNoise] = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
+    population: Population | None = None
+    trajectory: Trajectory | None = None
     suppression_limit: Share = 0.05
     budget: Budget | None = None
     retained_until: date | None = None
@@ -82,4 +79,19 @@ class Anonymize(Section):
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
         if self.noise and self.budget is None:
             raise ValueError("noise needs a budget")
+        return self
+
+    @model_validator(mode="after")
+    def _trajectory_names_what_is_released(self) -> "Anonymize":
+        if self.trajectory is None:
+            return self
+        allowed = [*self.partition_by, *self.quasi_identifiers]
+        unknown = [name for name in self.trajectory.points if name not in allowed]
+        if unknown:
+            raise ValueError(
+                f"trajectory.points names {', '.join(unknown)}; allowed, of quasi_identifiers and partition_by: {', '.join(allowed)}"
+            )
+        confidence = self.trajectory.confidence
+        if confidence is not None and confidence.column not in self.sensitive:
+            raise ValueError(f"trajectory.confidence.column: found {confidence.column!r}; allowed: a column of sensitive")
         return self
