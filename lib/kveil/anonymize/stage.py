@@ -13,8 +13,10 @@ from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, release_id, used_columns
 from kveil.anonymize.kernel import Kernel
+from kveil.anonymize.metric import Metric
 from kveil.anonymize.publish import RELEASE_ID, destroy_link, published_version, restored_version
-from kveil.anonymize.remeasure import Metric, measured
+from kveil.anonymize.remeasure import measured
+from kveil.anonymize.remeasure_models import model_metrics
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
@@ -82,6 +84,8 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
     with ctx.step("measure the guarantee again") as note:
         staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
         metrics = measured(staging, settings, rows_in, _clamped_shares(clean, ctx))
+        if any(metric.name == "classes" for metric in metrics):
+            metrics += model_metrics(staging, clean, ctx.policy.person, settings)
         rows = [metric.row(this) for metric in metrics]
         ctx.store.replace_where(
             ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, rows),

@@ -89,7 +89,7 @@ class Anonymize(Section):
         unknown = [name for name in self.trajectory.points if name not in allowed]
         if unknown:
             raise ValueError(
-                f"trajectory.points names {', '.join(unknown)}; allowed, of quasi_identifiers and partition_by: {', '.join(allowed)}"
+                f"trajectory.points names {', '.join(unknown)}; allowed, of quasi_identifiers, partition_by: {', '.join(allowed)}"
             )
         confidence = self.trajectory.confidence
         if confidence is not None and confidence.column not in self.sensitive:
