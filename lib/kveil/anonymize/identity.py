@@ -26,8 +26,8 @@ def used_columns(policy: Policy) -> list[str]:
     return [policy.person, *(name for role in roles for name in role)]
 
 
-def release_id(policy: Policy, clean_content: tuple[int, int]) -> str:
+def release_id(policy: Policy, clean_content: tuple[int, int], population_content: tuple[int, int] | None = None) -> str:
     """The same data under the same guarantee has the same id, so that repeating it spends and draws nothing."""
     guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE)
-    what = [policy.name, policy.purpose, policy.person, guarantee, *clean_content]
+    what = [policy.name, policy.purpose, policy.person, guarantee, *clean_content, *(population_content or ())]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -60,11 +60,12 @@ def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
         Metric("classes", totals["classes"]),
         Metric("prosecutor_risk_max", worst, threshold=1 / k, met=smallest >= k),
         Metric("prosecutor_risk_mean", totals["row_risk"] / totals["rows"]),
-        # Without a population table the release's own people are all the attacker is granted, which is the worst case.
-        Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k),
         Metric("marketer_risk", totals["classes"] / totals["memberships"]),
         Metric("singled_out_rows_share", totals["singled_out"] / totals["rows"], threshold=0.0, met=not totals["singled_out"]),
     ]
+    if settings.population is None:
+        # Without a population table the release's own people are all the attacker is granted, which is the worst case.
+        metrics.append(Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k))
     for i, (name, role) in enumerate(settings.sensitive.items()):
         found = totals[f"distinct_{i}"]
         # One value is what every class holds: where another model is asked instead, there is no threshold.

@@ -14,12 +14,15 @@ from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, release_id, used_columns
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.metric import Metric
+from kveil.anonymize.population import population, population_metrics
 from kveil.anonymize.publish import RELEASE_ID, destroy_link, published_version, restored_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
-from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
+from kveil.settings import Policy
+from kveil.tables.declaration import TableRef
+from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RAW, RELEASE, RELEASES, STAGING
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -29,7 +32,7 @@ def run(ctx: Context) -> StageResult:
     _check_noise_columns(clean, ctx)
     with ctx.step("identify the release") as note:
         identity = content(clean, clean.columns)
-        this = release_id(ctx.policy, identity)
+        this = release_id(ctx.policy, identity, _content_of_population(ctx))
         note.text = f"{identity[0]:,} rows, release {this}"
     if not identity[0]:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
@@ -40,6 +43,24 @@ def run(ctx: Context) -> StageResult:
         row = _published_again(ctx, row)
     _destroy_and_record(ctx, row)
     return StageResult(rows_in=identity[0], rows_out=row["rows_released"])
+
+
+def population_read(policy: Policy) -> list[TableRef]:
+    """The raw table of the policy's population, where it has one: read beside the clean table."""
+    asked = policy.anonymize.population
+    return [RAW.of(policy, asked.source)] if asked else []
+
+
+def _population(ctx: Context, source: str) -> DataFrame:
+    return population(ctx.read(RAW, source), ctx.policy.person, ctx.policy.anonymize)
+
+
+def _content_of_population(ctx: Context) -> tuple[int, int] | None:
+    asked = ctx.policy.anonymize.population
+    if asked is None:
+        return None
+    people = _population(ctx, asked.source)
+    return content(people, people.columns)
 
 
 def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[str, Any]:
@@ -86,6 +107,9 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
         metrics = measured(staging, settings, rows_in, _clamped_shares(clean, ctx))
         if any(metric.name == "classes" for metric in metrics):
             metrics += model_metrics(staging, clean, ctx.policy.person, settings)
+            if settings.population:
+                people = _population(ctx, settings.population.source)
+                metrics += population_metrics(staging, people, settings, codings(clean, settings))
         rows = [metric.row(this) for metric in metrics]
         ctx.store.replace_where(
             ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, rows),
