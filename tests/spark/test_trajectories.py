@@ -5,12 +5,16 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from kveil.anonymize import trajectories
-from kveil.anonymize.columns import PERSON
+from kveil.anonymize import stage, trajectories
+from kveil.anonymize.columns import PERSON, of_class
+from kveil.anonymize.hiding import hidden_rows
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.trajectories import POINT, histories, point, safe_histories
 from kveil.errors import ContractError
 from kveil.settings.disclosure import Trajectory
+from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, STAGING, TRAJECTORIES
+
+from tests.builders import clean_rows, context, purchases, shop
 
 TYPES = f"{PERSON} string, date string, shop string, illness string"
 
@@ -33,7 +37,7 @@ def asked(known: int, share: float | None = None) -> Trajectory:
     return Trajectory.model_validate({"points": ["date", "shop"], "known": known, "confidence": confidence})
 
 
-def brute_force(table: list[tuple], known: int) -> tuple[int, float]:
+def brute_force(table: list[tuple], known: int, values=(None, "flu", "cold", "ulcer")) -> tuple[int, float]:
     """The fewest people of a set that someone holds, and the greatest share of them with the same illness."""
     points, illnesses = defaultdict(set), defaultdict(set)
     for person, day, shop, illness in table:
@@ -45,23 +49,15 @@ def brute_force(table: list[tuple], known: int) -> tuple[int, float]:
             for some in combinations(sorted(held, key=str), size):
                 holders[some].add(person)
     shares = [
-        max(sum(value in illnesses[person] for person in people) for value in (None, "flu", "cold", "ulcer")) / len(people)
-        for people in holders.values()
+        max(sum(value in illnesses[person] for person in people) for value in values) / len(people) for people in holders.values()
     ]
     return min(len(people) for people in holders.values()), max(shares)
 
 
 @pytest.fixture
-def keep(store):
-    """Writes a round and reads it back, as the stage does."""
-    from kveil.tables.declaration import TableRef
-
-    def written(df):
-        ref = TableRef("restricted", "rounds")
-        store.replace(ref, df)
-        return store.read(ref, store.version(ref))
-
-    return written
+def keep(spark):
+    """Keeps a round's rows in memory, where the stage keeps them in a table."""
+    return lambda df: spark.createDataFrame(df.collect(), df.schema).coalesce(1)
 
 
 def left_of(spark, table, want, k, keep):
@@ -110,3 +106,30 @@ def test_too_many_sets_are_one_sentence(spark, keep, monkeypatch):
     monkeypatch.setattr(trajectories, "MOST_SETS", 10)
     with pytest.raises(ContractError, match=r"sets of 2 points, more than the 10 that are looked at; lower known"):
         left_of(spark, rows(), asked(2), 2, keep)
+
+
+def test_a_release_hides_histories_and_keeps_its_classes_whole(store, monkeypatch):
+    """The stage from clean rows to publication; staging is kept for the test to count people in pandas."""
+    trajectory = {"points": ["month", "town"], "known": 2, "k": 8, "confidence": {"column": "item", "share": 0.95}}
+    ctx = context(store, shop(anonymize__trajectory=trajectory, anonymize__suppression_limit=0.9), "anonymize")
+    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, purchases()))
+    monkeypatch.setattr(stage, "destroy_link", lambda ctx: 0)
+    stage.run(ctx)
+    staging = store.read(ctx.ref(STAGING)).where("kveil_tree IS NULL").toPandas()
+    release, metrics = (store.read(ctx.ref(table)).toPandas() for table in (RELEASE, PRIVACY_METRICS))
+    metrics = metrics.set_index("metric")
+    table = list(staging[[PERSON, "month", "town", "item"]].itertuples(index=False, name=None))
+    people, most = brute_force(table, 2, [None, "milk", "bread", "wine"])
+    assert people >= 8
+    assert most <= 0.95
+    assert metrics.value["trajectory_people_min"] == people
+    assert metrics.value["trajectory_confidence_max"] == pytest.approx(most)
+    classes = staging.groupby(of_class(ctx.policy.anonymize), dropna=False)
+    assert classes[PERSON].nunique().min() >= 5
+    assert classes["item"].nunique(dropna=False).min() >= 2
+    assert len(release) == len(staging) == len(purchases()) - metrics.value["suppressed_rows"]
+    assert store.version(ctx.ref(TRAJECTORIES)) is None
+    before = store.version(ctx.ref(STAGING))
+    assert before > 0
+    assert hidden_rows(ctx, "again", store.read(ctx.ref(CLEAN))) == 0
+    assert store.version(ctx.ref(STAGING)) == before

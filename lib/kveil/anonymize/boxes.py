@@ -154,7 +154,8 @@ def _value(coding: Coding) -> Column:
     if coding.kind == "date":
         return F.unix_date(column).cast("bigint")
     number = F.nanvl(column.cast("double"), F.lit(None).cast("double"))
-    return F.floor(F.greatest(F.least(number, F.lit(_FARTHEST)), F.lit(-_FARTHEST)))
+    # least and greatest pass over nulls, so they must not see one.
+    return F.when(number.isNotNull(), F.floor(F.greatest(F.least(number, F.lit(_FARTHEST)), F.lit(-_FARTHEST))))
 
 
 def _cell_of_value(coding: Coding, range_: _Range) -> Column:

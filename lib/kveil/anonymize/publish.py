@@ -7,7 +7,7 @@ from kveil.anonymize.columns import TREE, of_release
 from kveil.anonymize.identity import content
 from kveil.context import Context
 from kveil.errors import GuaranteeError
-from kveil.tables.schema import CANDIDATE, GENERALIZER, RELEASE, STAGING
+from kveil.tables.schema import CANDIDATE, GENERALIZER, RELEASE, STAGING, TRAJECTORIES
 from kveil.tables.store import NO_STATISTICS
 
 RELEASE_ID = "kveil.release_id"
@@ -78,5 +78,5 @@ def _check_same(found: tuple[int, int], promised: tuple[int, int], what: str) ->
 
 
 def destroy_link(ctx: Context) -> int:
-    """Removes staging and candidate from tables and files; returns the data files that are left (0 is the promise)."""
-    return sum(ctx.store.destroy(ctx.ref(table)) for table in (STAGING, CANDIDATE))
+    """Removes staging, candidate and histories from tables and files; returns the data files that are left (0 is the promise)."""
+    return sum(ctx.store.destroy(ctx.ref(table)) for table in (STAGING, CANDIDATE, TRAJECTORIES))

@@ -6,6 +6,7 @@ through each edge of the tree, whose two ends are as far apart as half the diffe
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
@@ -16,7 +17,8 @@ from kveil.anonymize.metric import Metric
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.disclosure import Sensitive
 
-_CLASS, _VALUE, _N, _P, _Q, _RANK = "kveil_class", "kveil_value", "kveil_n", "kveil_p", "kveil_q", "kveil_rank"
+CLASS = "kveil_class"
+_VALUE, _N, _P, _Q, _RANK = "kveil_value", "kveil_n", "kveil_p", "kveil_q", "kveil_rank"
 
 _ROUNDING = 1e-9
 """Ten times what the kernel grants itself where a threshold is met by equality."""
@@ -32,7 +34,7 @@ def model_metrics(staging: DataFrame, clean: DataFrame, person: str, settings: A
     for name, role in settings.sensitive.items():
         if role.has_models:
             classes = class_measures(staging, clean, person, settings, name)
-            worst = classes.agg(*[_worst(measure).alias(measure) for measure in classes.columns if measure != _CLASS]).first()
+            worst = classes.agg(*[_worst(measure).alias(measure) for measure in classes.columns if measure != CLASS]).first()
             assert worst is not None  # an aggregation without groups has one row
             metrics += list(_judged(name, role, worst.asDict()))
     return metrics
@@ -41,22 +43,22 @@ def model_metrics(staging: DataFrame, clean: DataFrame, person: str, settings: A
 def class_measures(staging: DataFrame, clean: DataFrame, person: str, settings: Anonymize, name: str) -> DataFrame:
     """One row per class (a struct of all that its rows share) with its measures of one sensitive column."""
     role = settings.sensitive[name]
-    shared = F.struct(*of_class(settings)).alias(_CLASS)
+    shared = F.struct(*of_class(settings)).alias(CLASS)
     pairs = staging.select(shared, F.col(name).alias(_VALUE), PERSON).distinct()
-    counted = pairs.groupBy(_CLASS, _VALUE).agg(F.count(F.lit(1)).alias(_N))
-    shares = counted.withColumn(_P, F.col(_N) / F.sum(_N).over(Window.partitionBy(_CLASS)))
+    counted = pairs.groupBy(CLASS, _VALUE).agg(F.count(F.lit(1)).alias(_N))
+    shares = counted.withColumn(_P, F.col(_N) / F.sum(_N).over(Window.partitionBy(CLASS)))
     if not role.compares:
-        return shares.groupBy(_CLASS).agg(*_of_counts(role))
+        return shares.groupBy(CLASS).agg(*_of_counts(role))
     whole = _whole_table(clean, person, name)
     compared = shares.join(F.broadcast(whole), shares[_VALUE].eqNullSafe(whole["whole"]), "left").drop("whole")
     compared = compared.fillna(0.0, [_Q])
     gain = F.when(F.col(_Q) > 0, (F.col(_P) - F.col(_Q)) / F.nullif(_Q, F.lit(0.0))).otherwise(F.lit(float("inf")))
     surplus = F.sum(F.greatest(F.col(_P) - F.col(_Q), F.lit(0.0)))
-    measures = compared.groupBy(_CLASS).agg(*_of_counts(role), F.max(gain).alias("beta_max"), surplus.alias("t_equal_max"))
+    measures = compared.groupBy(CLASS).agg(*_of_counts(role), F.max(gain).alias("beta_max"), surplus.alias("t_equal_max"))
     if role.distance == "ordered":
-        return measures.join(_ordered(shares, whole, role), _CLASS)
+        return measures.join(_ordered(shares, whole, role), CLASS)
     if role.distance == "hierarchical":
-        return measures.join(_hierarchical(shares, whole, role), _CLASS)
+        return measures.join(_hierarchical(shares, whole, role), CLASS)
     return measures
 
 
@@ -64,21 +66,31 @@ def _worst(measure: str) -> Column:
     return F.min(measure) if measure.endswith("_min") else F.max(measure)
 
 
+def meets(role: Sensitive) -> Column:
+    """Whether a row of `class_measures` meets all that is asked of its column."""
+    return reduce(Column.__and__, [_holds(measure, F.col(measure), asked) for measure, asked in _asked(role).items()])
+
+
+def _asked(role: Sensitive) -> dict[str, float]:
+    c = role.recursive.c if role.recursive else None
+    asked = {"entropy_l_min": role.entropy, "recursive_c_max": c, "beta_max": role.beta, f"t_{role.distance}_max": role.t}
+    return {measure: threshold for measure, threshold in asked.items() if threshold is not None}
+
+
+def _holds(measure: str, value: Any, threshold: float) -> Any:
+    """Of a number or a column of numbers."""
+    if measure == "recursive_c_max":
+        return value < threshold
+    return value >= threshold * (1 - _ROUNDING) if measure == "entropy_l_min" else value <= threshold + _ROUNDING
+
+
 def _judged(name: str, role: Sensitive, found: dict[str, float]) -> Iterator[Metric]:
-    least = {"entropy_l_min": role.entropy}
-    most = {"beta_max": role.beta, f"t_{role.distance}_max": role.t}
     # A value that the whole table does not hold was never a clean row's, and no distance to the whole table means anything.
     invented = found.get("beta_max") == float("inf")
     for measure, value in found.items():
-        at_least, at_most = least.get(measure), most.get(measure)
-        if measure == "recursive_c_max" and role.recursive is not None:
-            yield Metric(measure, value, name, role.recursive.c, value < role.recursive.c)
-        elif at_least is not None:
-            yield Metric(measure, value, name, at_least, value >= at_least * (1 - _ROUNDING))
-        elif at_most is not None:
-            yield Metric(measure, value, name, at_most, value <= at_most + _ROUNDING and not invented)
-        else:
-            yield Metric(measure, value, name)
+        threshold = _asked(role).get(measure)
+        met = None if threshold is None else _holds(measure, value, threshold) and not (invented and measure.startswith("t_"))
+        yield Metric(measure, value, name, threshold, met)
 
 
 def _of_counts(role: Sensitive) -> list[Column]:
@@ -108,10 +120,10 @@ def _ordered(shares: DataFrame, whole: DataFrame, role: Sensitive) -> DataFrame:
     heights = F.transform(F.sort_array(F.collect_list(F.struct(_RANK, "height"))), lambda step: step["height"])
     profile = stairs.agg(heights.alias("heights"))
     placed = shares.join(F.broadcast(ranked), shares[_VALUE].eqNullSafe(ranked["whole"])).crossJoin(F.broadcast(profile))
-    here = Window.partitionBy(_CLASS).orderBy(_RANK)
+    here = Window.partitionBy(CLASS).orderBy(_RANK)
     climbed = F.sum(_P).over(here.rowsBetween(Window.unboundedPreceding, Window.currentRow))
     steps = placed.select(
-        _CLASS,
+        CLASS,
         _RANK,
         climbed.alias("climbed"),
         F.lead(_RANK).over(here).alias("next"),
@@ -123,7 +135,7 @@ def _ordered(shares: DataFrame, whole: DataFrame, role: Sensitive) -> DataFrame:
     level = _area(F.slice("heights", F.col(_RANK) + 1, length), F.col("climbed"))
     before = F.when(F.col("first"), _area(F.slice("heights", F.lit(1), F.col(_RANK)), F.lit(0.0))).otherwise(0.0)
     width = F.greatest(F.size("heights") - 1, F.lit(1))
-    return steps.groupBy(_CLASS).agg(F.sum((level + before) / width).alias("t_ordered_max"))
+    return steps.groupBy(CLASS).agg(F.sum((level + before) / width).alias("t_ordered_max"))
 
 
 def _area(heights: Column, level: Column) -> Column:
@@ -150,10 +162,10 @@ def _hierarchical(shares: DataFrame, whole: DataFrame, role: Sensitive) -> DataF
     # A node that the class holds nothing of lacks all of its share; that is the start, corrected where it holds some.
     lacking = through.agg(F.sum(F.col(_Q) * F.col("length")).alias("lacking"))
     held = shares.join(F.broadcast(edges), shares[_VALUE].eqNullSafe(edges["leaf"]))
-    inside = held.groupBy(_CLASS, "node", "length").agg(F.sum(_P).alias(_P)).join(F.broadcast(asked), "node")
+    inside = held.groupBy(CLASS, "node", "length").agg(F.sum(_P).alias(_P)).join(F.broadcast(asked), "node")
     corrected = (F.abs(F.col(_P) - F.col(_Q)) - F.col(_Q)) * F.col("length")
-    summed = inside.groupBy(_CLASS).agg(F.sum(corrected).alias("corrected")).crossJoin(F.broadcast(lacking))
-    return summed.select(_CLASS, F.greatest(F.col("lacking") + F.col("corrected"), F.lit(0.0)).alias("t_hierarchical_max"))
+    summed = inside.groupBy(CLASS).agg(F.sum(corrected).alias("corrected")).crossJoin(F.broadcast(lacking))
+    return summed.select(CLASS, F.greatest(F.col("lacking") + F.col("corrected"), F.lit(0.0)).alias("t_hierarchical_max"))
 
 
 def _edges(hierarchy: dict[str, Any]) -> Iterator[tuple[str | None, list[tuple[str, float]]]]:

@@ -11,6 +11,7 @@ from pyspark.sql.types import StructType
 from kveil.anonymize import ledger
 from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
+from kveil.anonymize.hiding import hidden_rows
 from kveil.anonymize.identity import content, release_id, used_columns
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.metric import Metric
@@ -18,6 +19,7 @@ from kveil.anonymize.population import population, population_metrics
 from kveil.anonymize.publish import RELEASE_ID, destroy_link, published_version, restored_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
+from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
 from kveil.settings import Policy
@@ -66,6 +68,7 @@ def _content_of_population(ctx: Context) -> tuple[int, int] | None:
 def _published(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> dict[str, Any]:
     spent = ledger.book(ctx, this)
     _make_staging(ctx, this, clean)
+    _hide(ctx, this, clean)
     metrics = _remeasured(ctx, this, clean, rows_in)
     by_name = {metric.name: metric for metric in metrics}
     with ctx.step("publish") as note:
@@ -99,6 +102,13 @@ def _make_staging(ctx: Context, this: str, clean: DataFrame) -> None:
         note.text = f"{partitions:,} partitions"
 
 
+def _hide(ctx: Context, this: str, clean: DataFrame) -> None:
+    """Suppresses what would let a history be recognised; nothing where the policy has no trajectory."""
+    if ctx.policy.anonymize.trajectory is not None:
+        with ctx.step("hide histories") as note:
+            note.rows(hidden_rows(ctx, this, clean), "rows suppressed")
+
+
 def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list[Metric]:
     """Measures staging and records it; a threshold that is not met destroys staging and fails the job."""
     settings = ctx.policy.anonymize
@@ -110,6 +120,8 @@ def _remeasured(ctx: Context, this: str, clean: DataFrame, rows_in: int) -> list
             if settings.population:
                 people = _population(ctx, settings.population.source)
                 metrics += population_metrics(staging, people, settings, codings(clean, settings))
+            if settings.trajectory:
+                metrics += trajectory_metrics(staging, settings.trajectory, settings.trajectory.k or settings.k)
         rows = [metric.row(this) for metric in metrics]
         ctx.store.replace_where(
             ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, rows),
