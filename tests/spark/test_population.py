@@ -4,11 +4,17 @@ from datetime import date
 
 import numpy as np
 import pytest
+from kveil.anonymize import stage
 from kveil.anonymize.columns import PERSON
+from kveil.anonymize.identity import release_id
 from kveil.anonymize.population import population, population_metrics
 from kveil.errors import ContractError
+from kveil.pipeline import STAGES
 from kveil.privacy.coding import Coding
 from kveil.settings.anonymize import Anonymize
+from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RAW
+
+from tests.builders import clean_rows, context, purchases, shop
 
 TOWNS = ("bath", "cork", "{a, b}", "york or null")
 SIZES = ("1", "2", "3+")
@@ -140,3 +146,29 @@ def test_a_partition_column_of_the_source_keeps_classes_apart(spark):
 def test_a_column_of_another_type_is_one_sentence(spark):
     with pytest.raises(ContractError, match=r"population\.source: age of register is string, but needs a numeric type"):
         population(spark.createDataFrame([(1, "x")], "citizen bigint, age string"), "customer", settings())
+
+
+def test_a_release_with_a_population_reads_it_and_is_another_release(store):
+    """The stage over clean rows and a register that holds every customer and nine others of each one's kind."""
+    rows = purchases(customers=60, rows=400)
+    columns = {"citizen": "bigint", "age": "int", "town": "string", "date": "date"}
+    document = shop(anonymize__population={"source": "register", "person": "citizen", "k_map": 50, "delta": [0, 0.1]})
+    document = changed(
+        document, sources__register={"uri": "register.parquet", "columns": columns}, anonymize__suppression_limit=0.9
+    )
+    ctx = context(store, document, "anonymize")
+    customers = clean_rows(store.spark, rows)
+    store.replace(ctx.ref(CLEAN), customers)
+    others = customers.crossJoin(store.spark.range(10)).selectExpr("customer + 1000 * id AS citizen", "age", "town", "date")
+    store.replace(RAW.of(ctx.policy, "register"), others)
+    stage.run(ctx)
+    metrics = store.read(ctx.ref(PRIVACY_METRICS)).toPandas().set_index("metric")
+    assert metrics.value["k_map_min"] >= 10 * metrics.value["class_people_min"]
+    assert metrics.value["presence_max"] <= 0.1
+    assert metrics.value["journalist_risk_max"] == 1 / metrics.value["k_map_min"]
+    assert metrics.met.dropna().all()
+    reads = next(one for one in STAGES if one.name == "anonymize").inputs_of(ctx.policy)
+    assert [str(ref) for _, ref in reads] == ["clean.shop_purchases", "raw.shop_register"]
+    assert (
+        len({release_id(ctx.policy, (1, 2)), release_id(ctx.policy, (1, 2), (3, 4)), release_id(ctx.policy, (1, 2), (3, 5))}) == 3
+    )

@@ -40,8 +40,8 @@ def asked(known: int, share: float | None = None) -> Trajectory:
 def brute_force(table: list[tuple], known: int, values=(None, "flu", "cold", "ulcer")) -> tuple[int, float]:
     """The fewest people of a set that someone holds, and the greatest share of them with the same illness."""
     points, illnesses = defaultdict(set), defaultdict(set)
-    for person, day, shop, illness in table:
-        points[person].add((day, shop))
+    for person, day, place, illness in table:
+        points[person].add((day, place))
         illnesses[person].add(illness)
     holders = defaultdict(set)
     for person, held in points.items():
@@ -87,8 +87,8 @@ def test_what_is_left_is_safe_by_brute_force(spark, keep, monkeypatch, known, sh
 
 def test_only_rare_points_go_where_single_points_are_known(spark, keep):
     holders = defaultdict(set)
-    for person, day, shop, _ in rows():
-        holders[day, shop].add(person)
+    for person, day, place, _ in rows():
+        holders[day, place].add(person)
     expected = sorted((row for row in rows() if len(holders[row[1], row[2]]) >= 4), key=str)
     assert left_of(spark, rows(), asked(1), 4, keep) == expected
 
