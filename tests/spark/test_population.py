@@ -152,9 +152,10 @@ def test_a_release_with_a_population_reads_it_and_is_another_release(store):
     """The stage over clean rows and a register that holds every customer and nine others of each one's kind."""
     rows = purchases(customers=60, rows=400)
     columns = {"citizen": "bigint", "age": "int", "town": "string", "date": "date"}
-    document = shop(anonymize__population={"source": "register", "person": "citizen", "k_map": 50, "delta": [0, 0.1]})
-    document = changed(
-        document, sources__register={"uri": "register.parquet", "columns": columns}, anonymize__suppression_limit=0.9
+    document = shop(
+        sources__register={"uri": "register.parquet", "columns": columns},
+        anonymize__population={"source": "register", "person": "citizen", "k_map": 50, "delta": [0, 0.1]},
+        anonymize__suppression_limit=0.9,
     )
     ctx = context(store, document, "anonymize")
     customers = clean_rows(store.spark, rows)
