@@ -8,7 +8,7 @@ STAGES := collect clean anonymize train evaluate deploy report
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs zip clean-all $(STAGES)
+.PHONY: help setup demo test oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ $(STAGES): setup
 
 test: setup ## runs the whole test suite
 	@$(BIN)/python -m pytest
+
+oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with
+	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6
+	@.oracle-venv/bin/python tests/oracles/pycanon_answers.py && rm -rf .oracle-venv
 
 lint: setup ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pyspark.sql import functions as F
 
 import kveil.anonymize.stage
+import kveil.anonymize.staging
 import kveil.clean.stage
 import kveil.collect.stage
 import kveil.deploy.stage
@@ -27,7 +28,7 @@ from kveil.log import Progress
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema as t
-from kveil.tables.declaration import Table
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.store import TableStore
 
 
@@ -36,6 +37,7 @@ class Stage:
     """One stage: what it does, which policy sections decide its result, which tables it reads and writes.
 
     `inputs`, where given, hashes what lies outside the lake (source files), so that a change there is noticed.
+    `also_reads`, where given, names the raw tables that only some policies make the stage read.
     """
 
     name: str
@@ -45,6 +47,16 @@ class Stage:
     writes: tuple[Table, ...]
     run: Callable[[Context], StageResult]
     inputs: Callable[[Context], str] | None = None
+    also_reads: Callable[[Policy], list[TableRef]] | None = None
+
+    def inputs_of(self, policy: Policy) -> list[tuple[Table, TableRef]]:
+        """Every table that the stage reads for this policy."""
+        always = [(table, ref) for table in self.reads for ref in table.all_of(policy)]
+        return always + [(t.RAW, ref) for ref in (self.also_reads(policy) if self.also_reads else [])]
+
+    def outputs_of(self, policy: Policy) -> list[TableRef]:
+        """Every table that the stage writes for this policy."""
+        return [ref for table in self.writes for ref in table.all_of(policy)]
 
 
 STAGES: tuple[Stage, ...] = (
@@ -72,6 +84,7 @@ STAGES: tuple[Stage, ...] = (
         (t.CLEAN,),
         (t.RELEASE, t.GENERALIZER, t.RELEASES, t.RELEASE_SLICES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
         kveil.anonymize.stage.run,
+        also_reads=kveil.anonymize.staging.population_reads,
     ),
     Stage(
         "train",
@@ -147,7 +160,9 @@ def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[s
 def _refusal(stage: Stage, run_context: Context, force: bool) -> str:
     """Runs one stage unless it is up to date; returns the sentence of its gate's no, or nothing."""
     started = time.monotonic()
-    ctx = replace(run_context, stage=stage.name, reads=_versions(run_context, stage.reads))
+    ctx = replace(
+        run_context, stage=stage.name, reads=_versions(run_context, [ref for _, ref in stage.inputs_of(run_context.policy)])
+    )
     try:
         _require_inputs(stage, ctx)
         ctx = replace(ctx, build=_build(stage, ctx))
@@ -164,18 +179,16 @@ def _refusal(stage: Stage, run_context: Context, force: bool) -> str:
     return result.refusal
 
 
-def _versions(ctx: Context, tables: Sequence[Table]) -> dict[str, int]:
-    refs = [ref for table in tables for ref in table.all_of(ctx.policy)]
+def _versions(ctx: Context, refs: Sequence[TableRef]) -> dict[str, int]:
     found = {str(ref): ctx.store.version(ref) for ref in refs}
     return {name: version for name, version in found.items() if version is not None}
 
 
 def _require_inputs(stage: Stage, ctx: Context) -> None:
-    for table in stage.reads:
-        for ref in table.all_of(ctx.policy):
-            if not table.shared and str(ref) not in ctx.reads and stage.name != "report":
-                writer = next(other.name for other in STAGES if table in other.writes)
-                raise ContractError(f"{stage.name}: table {ref} is missing; run stage {writer} first")
+    for table, ref in stage.inputs_of(ctx.policy):
+        if not table.shared and str(ref) not in ctx.reads and stage.name != "report":
+            writer = next(other.name for other in STAGES if table in other.writes)
+            raise ContractError(f"{stage.name}: table {ref} is missing; run stage {writer} first")
 
 
 def _build(stage: Stage, ctx: Context) -> str:
@@ -201,7 +214,7 @@ def _last_done(stage: Stage, ctx: Context) -> str | None:
     if row is None or row["build"] != ctx.build or row["stale"]:
         return None
     shared = {str(table.of(ctx.policy)) for table in stage.writes if table.shared}
-    current = _versions(ctx, stage.writes)
+    current = _versions(ctx, stage.outputs_of(ctx.policy))
     for name, version in row["writes"].items():
         # Other policies move a shared table's version; this policy's own tables must be as this stage left them.
         if name not in current or (name not in shared and current[name] != version):
@@ -212,7 +225,7 @@ def _last_done(stage: Stage, ctx: Context) -> str | None:
 def _log(stage: Stage, ctx: Context, outcome: str, result: StageResult, started: float) -> None:
     row = {
         "policy_hash": fingerprint(ctx.policy), "stage": stage.name, "outcome": outcome, "reads": ctx.reads,
-        "writes": _versions(ctx, stage.writes), "rows_in": result.rows_in, "rows_out": result.rows_out,
+        "writes": _versions(ctx, stage.outputs_of(ctx.policy)), "rows_in": result.rows_in, "rows_out": result.rows_out,
         "seconds": time.monotonic() - started, "valid_until": result.valid_until, "message": result.refusal or None,
         "code_version": code_version(), "written_at": datetime.now(timezone.utc),
     }  # fmt: skip

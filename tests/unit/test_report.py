@@ -424,3 +424,39 @@ def test_columns_left_out_are_said_and_not_grouped_by(facts):
     assert "`date_lo`, `date_hi`" in grouped.command
     assert "`date`" not in grouped.command
     documents(changed)
+
+
+def test_the_privacy_models_are_sentences(facts):
+    def row(metric, value, threshold, scope=""):
+        return {"metric": metric, "scope": scope, "value": value, "threshold": threshold, "met": True, "measured_on": "staging"}
+
+    column = next(column for column in facts["asked"]["columns"] if column["role"] == "sensitive")
+    name = column["column"]
+    recursive = {"c": 3, "l": 4}
+    column["parameters"] = {"distinct": 1, "entropy": 2.5, "recursive": recursive, "t": 0.3, "distance": "ordered", "beta": 1.5}
+    facts["privacy"] += [
+        row("entropy_l_min", 2.75, 2.5, name),
+        row("recursive_c_max", 1.25, 3, name),
+        row("t_ordered_max", 0.125, 0.3, name),
+        row("beta_max", 0.5, 1.5, name),
+        row("k_map_min", 17, 10),
+        row("presence_max", 0.25, 0.5),
+        row("population_people_outside", 3, None),
+        row("trajectory_people_min", 6, 5),
+    ]
+    for text in documents(facts)[:2]:
+        for said in (
+            "as diverse as 2.5 equally frequent values",
+            "less than 3 times those of rank 4 and below",
+            "within 0.3 of the whole table's",
+            "more than 2.5 times as frequent as in the whole table",
+            f"most frequent value of {name} count more than 1.25 times",
+            f"values of {name}, seen in their order, further than 0.125",
+            "At least 17 people of the population fit every class",
+            "25% at most are in the data",
+            "shares them with 6 people at least",
+        ):
+            assert said in text, said
+        assert "distinct values; " not in text
+        assert "A separate journalist risk" not in text
+        assert "what someone who already knows several" not in text

@@ -21,6 +21,13 @@ def problems(tmp_path, document) -> list[str]:
     return caught.value.problems
 
 
+ITEM = "anonymize.sensitive.product_category"
+
+
+def item(asked: dict) -> dict:
+    return {"anonymize__sensitive__product_category": asked}
+
+
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yml")), ids=lambda path: path.name)
 def test_every_policy_we_ship_loads(path):
     assert load(path).name
@@ -64,6 +71,34 @@ def test_every_policy_we_ship_loads(path):
         ),
         ({"anonymize__partition_by": ["split"], "anonymize__incremental": True}, "anonymize", "such as month"),
         ({"anonymize__suppress": "column"}, "anonymize.suppress", "'row' or 'cell'"),
+        (item({"distinct": 1}), f"{ITEM}", "asks for nothing"),
+        (item({"recursive": {"c": 2, "l": 1}}), f"{ITEM}.recursive.l", "greater than or equal to 2"),
+        (item({"t": 1.5}), f"{ITEM}.t", "less than 1"),
+        (item({"distance": "ordered"}), f"{ITEM}", "give t"),
+        (item({"t": 0.2, "order": ["a", "b"]}), f"{ITEM}", "ordered alone"),
+        (item({"t": 0.2, "distance": "ordered", "order": ["a", "a"]}), f"{ITEM}", "twice"),
+        (item({"t": 0.2, "distance": "hierarchical"}), f"{ITEM}", "belong together"),
+        (item({"t": 0.2, "hierarchy": {"all": ["a"]}}), f"{ITEM}", "belong together"),
+        (item({"t": 0.2, "distance": "hierarchical", "hierarchy": {"x": ["a"], "y": ["a"]}}), f"{ITEM}.hierarchy", "twice: a"),
+        (item({"t": 0.2, "distance": "hierarchical", "hierarchy": {"x": {"y": None}}}), f"{ITEM}.hierarchy", "list of values"),
+        (item({"t": 0.2, "distance": "hierarchical", "hierarchy": {"x": [1]}}), f"{ITEM}.hierarchy", "texts"),
+        ({"anonymize__population": {"source": "people", "k_map": 5}}, "anonymize.population.source", "no source"),
+        ({"anonymize__population": {"source": "profiles", "k_map": 5}}, "anonymize.population.source", "'spend_28d'"),
+        (
+            {"anonymize__population": {"source": "profiles", "person": "citizen", "k_map": 5}},
+            "anonymize.population.person",
+            "'citizen'",
+        ),
+        ({"anonymize__population": {"source": "profiles"}}, "anonymize.population", "k_map, delta or both"),
+        ({"anonymize__population": {"source": "profiles", "delta": [0.5, 0.1]}}, "anonymize.population", "in this order"),
+        ({"anonymize__trajectory": {"points": ["product_category"], "known": 2}}, "anonymize", "allowed, of quasi_identifiers"),
+        ({"anonymize__trajectory": {"points": ["date", "date"], "known": 2}}, "anonymize.trajectory", "twice"),
+        ({"anonymize__trajectory": {"points": ["date"], "known": 4}}, "anonymize.trajectory.known", "less than or equal to 3"),
+        (
+            {"anonymize__trajectory": {"points": ["date"], "known": 2, "confidence": {"column": "age", "share": 0.5}}},
+            "anonymize",
+            "column of sensitive",
+        ),
         ({"train__label": "month"}, "train.label", "sensitive or insensitive"),
         ({"train__features": ["discounted"]}, "train", "among the features"),
         ({"name": "Journey; DROP TABLE"}, "name", "pattern"),
@@ -101,3 +136,13 @@ def test_the_fingerprint_changes_with_meaning_alone(tmp_path):
     other = load(written(tmp_path, journey(anonymize__k=11)))
     assert fingerprint(one) == fingerprint(reordered) != fingerprint(other)
     assert fingerprint(one, ("train",)) == fingerprint(other, ("train",))
+
+
+def test_distinct_values_are_asked_where_nothing_else_is(tmp_path):
+    def distinct(asked: dict) -> int:
+        return load(written(tmp_path, journey(**item(asked)))).anonymize.sensitive["product_category"].distinct
+
+    assert distinct({}) == 2
+    assert distinct({"t": 0.3}) == 1
+    assert distinct({"beta": 1, "distinct": 3}) == 3
+    assert distinct({"recursive": {"c": 2, "l": 3}, "t": None}) == 1

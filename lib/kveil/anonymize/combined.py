@@ -10,7 +10,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from kveil.anonymize.remeasure import Metric
+from kveil.anonymize.metric import Metric
 from kveil.context import Context
 from kveil.tables.schema import PRIVACY_METRICS
 

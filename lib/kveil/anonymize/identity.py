@@ -31,9 +31,9 @@ def used_columns(policy: Policy) -> list[str]:
     return [policy.person, *(name for role in roles for name in role)]
 
 
-def release_id(policy: Policy, clean_content: tuple[int, int]) -> str:
+def release_id(policy: Policy, clean_content: tuple[int, int], population_content: tuple[int, int] | None = None) -> str:
     """The same data under the same guarantee has the same id, so that repeating it spends and draws nothing."""
-    return _hash([*_guarantee(policy), *clean_content])
+    return _hash([*_guarantee(policy), *clean_content, *(population_content or ())])
 
 
 def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:

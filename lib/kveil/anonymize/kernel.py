@@ -4,7 +4,7 @@ Runs in Python workers. It is handed only what it needs; the noise is drawn here
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.anonymize.fragments import FRAGMENT, Fragments
+from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frozen import FrozenPartition
 from kveil.privacy.labels import WHOLE
 from kveil.privacy.laplace import noisy
 from kveil.privacy.local_recoding import Boxes, recoded
-from kveil.privacy.models import Model, SensitiveRule
+from kveil.privacy.models import Model, PopulationRule
 from kveil.privacy.mondrian import partition
 from kveil.privacy.randomness import Bits, SystemBits
 from kveil.privacy.space import Fragment
@@ -30,6 +31,10 @@ from kveil.privacy.tree import Tree
 from kveil.settings.anonymize import Anonymize, RowNoise
 
 I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+OUTSIDE = "kveil_outside"
+"""Marks rows of the population, which are counted but not released."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Kernel:
     codings: tuple[Coding, ...]
     person: str
     schema: pa.Schema
-    fragments: Fragments = Fragments()
+    references: tuple[Reference, ...] = ()
+    fragments: Fragments = field(default_factory=Fragments)
     label: str = ""
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
@@ -57,20 +63,36 @@ class Kernel:
         suppresses cells, its rows without quasi-identifiers, which are not yet safe.
         """
         table = table.filter(pc.is_valid(table[self.person]))
-        if not table.num_rows:
-            return self.schema.empty_table()
         codes = self.codes(table)
+        inside, fitting = _inside(table), (codes != -1).all(axis=1)
+        if not (inside | fitting).all():
+            # Someone outside whose value no row of the release holds fits none of its classes.
+            known = inside | fitting
+            table, codes, inside = table.filter(pa.array(known)), codes[known], inside[known]
+        if not inside.any():
+            return self.schema.empty_table()
         people = numbered(table[self.person])
-        fragment = self._fragment(table, codes, people)
         by = recoded if self.settings.algorithm == "local_recoding" else partition
-        found = by(fragment, self.model)
+        found = by(self._fragment(table, codes, people, inside), self.model)
+        table = table.filter(pa.array(inside))
         if found is None:
             return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
         classes, tree = found
-        membership = Membership.of(classes, people)
-        columns = {coding.name: shown(coding, codes[:, i], membership) for i, coding in enumerate(self.codings)}
+        columns = self._shown(codes, classes, people, inside)
         frozen = replace(_frozen(self.settings, self.codings, tree, columns), **self._place(table))
-        return pa.concat_tables([self.rows(table, classes, columns, bits), self.tree_row(table, frozen.to_bytes())])
+        return pa.concat_tables([self.rows(table, classes[inside], columns, bits), self.tree_row(table, frozen.to_bytes())])
+
+    def _shown(self, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
+        """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
+        everyone = Membership.of(classes, people)
+        columns = {coding.name: shown(coding, codes[:, i], everyone) for i, coding in enumerate(self.codings)}
+        if inside.all():
+            return columns
+        ours = Membership.of(classes[inside], people[inside])
+        for i, coding in enumerate(self.codings):
+            own = shown(coding, codes[inside, i], ours)
+            columns[coding.name] = replace(columns[coding.name], representative=own.representative)
+        return columns
 
     def _place(self, table: pa.Table) -> dict[str, Any]:
         """Which fragment of its partition the table is, and the tree that leads to it, where the partition was cut."""
@@ -84,18 +106,22 @@ class Kernel:
     def holds_as_one(self, table: pa.Table) -> bool:
         """Whether the rows (person and sensitive columns) satisfy the model as a single class."""
         same = np.zeros((table.num_rows, len(self.codings)), dtype=np.int64)
-        return partition(self._fragment(table, same, numbered(table[self.person])), self.model) is not None
+        fragment = self._fragment(table, same, numbered(table[self.person]), _inside(table))
+        return partition(fragment, replace(self.model, population=PopulationRule())) is not None
 
-    def _fragment(self, table: pa.Table, codes: I64, people: I64) -> Fragment:
-        sensitive = [numbered(table[name]) for name in self.settings.sensitive]
+    def _fragment(self, table: pa.Table, codes: I64, people: I64, inside: Flags) -> Fragment:
+        sensitive = np.zeros((len(people), len(self.references)), dtype=np.int64)
+        for i, reference in enumerate(self.references):
+            sensitive[inside, i] = reference.numbers(table[reference.name].filter(pa.array(inside)))
         return Fragment(
             codes,
             people,
-            np.column_stack(sensitive) if sensitive else np.empty((len(people), 0), dtype=np.int64),
+            sensitive,
             tuple(coding.is_set for coding in self.codings),
             tuple(coding.span for coding in self.codings),
             tuple(coding.taxonomy for coding in self.codings),
             self._labels(table),
+            ~inside,
         )
 
     def _labels(self, table: pa.Table) -> I64:
@@ -108,8 +134,10 @@ class Kernel:
     @property
     def model(self) -> Model:
         """What every class must hold."""
-        rules = tuple(SensitiveRule(role.distinct) for role in self.settings.sensitive.values())
-        return Model(self.settings.k, rules, self.settings.cuts)
+        asked = self.settings.population
+        least, greatest = (asked.delta or (0.0, 1.0)) if asked else (0.0, 1.0)
+        population = PopulationRule((asked.k_map or 0) if asked else 0, least, greatest)
+        return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
     def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show."""
@@ -138,6 +166,13 @@ class Kernel:
         values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _inside(table: pa.Table) -> Flags:
+    """Which rows are the release's own."""
+    if OUTSIDE not in table.column_names:
+        return np.ones(table.num_rows, dtype=bool)
+    return ~table[OUTSIDE].to_numpy(zero_copy_only=False).astype(bool)
 
 
 def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes, columns: dict[str, Shown]) -> FrozenPartition:

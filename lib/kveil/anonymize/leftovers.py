@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, SUPPRESSED
 from kveil.anonymize.kernel import Kernel
-from kveil.anonymize.remeasure import Metric
+from kveil.anonymize.metric import Metric
 from kveil.settings.anonymize import Anonymize
 
 _SPLIT = "split"

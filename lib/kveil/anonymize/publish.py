@@ -11,7 +11,7 @@ from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
 from kveil.errors import GuaranteeError
-from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, STAGING
+from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, STAGING, TRAJECTORIES
 from kveil.tables.store import NO_STATISTICS
 
 RELEASE_ID = "kveil.release_id"
@@ -105,4 +105,4 @@ def _check_same(found: tuple[int, int], promised: tuple[int, int], what: str) ->
 
 def destroy_link(ctx: Context) -> int:
     """Removes all that still knows people from tables and files; returns the data files that are left (0 is the promise)."""
-    return sum(ctx.store.destroy(ctx.ref(table)) for table in (STAGING, CANDIDATE, FREQUENCIES))
+    return sum(ctx.store.destroy(ctx.ref(table)) for table in (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES))

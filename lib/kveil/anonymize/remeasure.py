@@ -1,6 +1,5 @@
 """The guarantee, measured again on the written rows in SQL, by code that shares nothing with the kernel."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -8,26 +7,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, of_class
+from kveil.anonymize.metric import Metric
 from kveil.privacy.laplace import scale
 from kveil.settings.anonymize import Anonymize
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One measured number; `met` is None where the policy sets no threshold."""
-
-    name: str
-    value: float
-    scope: str = ""
-    threshold: float | None = None
-    met: bool | None = None
-
-    def row(self, release_id: str) -> dict[str, Any]:
-        """As a row of privacy_metrics."""
-        return {
-            "release_id": release_id, "measured_on": "staging", "metric": self.name, "scope": self.scope,
-            "value": float(self.value), "threshold": self.threshold, "met": self.met,
-        }  # fmt: skip
 
 
 def measured(staging: DataFrame, settings: Anonymize, rows_in: int, clamped: dict[str, float]) -> list[Metric]:
@@ -78,14 +60,19 @@ def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
         Metric("classes", totals["classes"]),
         Metric("prosecutor_risk_max", worst, threshold=1 / k, met=smallest >= k),
         Metric("prosecutor_risk_mean", totals["row_risk"] / totals["rows"]),
-        # Without a population table the release's own people are all the attacker is granted, which is the worst case.
-        Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k),
         Metric("marketer_risk", totals["classes"] / totals["memberships"]),
         Metric("singled_out_rows_share", totals["singled_out"] / totals["rows"], threshold=0.0, met=not totals["singled_out"]),
     ]
+    if settings.population is None:
+        # Without a population table the release's own people are all the attacker is granted, which is the worst case.
+        metrics.append(Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k))
     for i, (name, role) in enumerate(settings.sensitive.items()):
         found = totals[f"distinct_{i}"]
-        metrics.append(Metric("distinct_min", found, name, role.distinct, found >= role.distinct))
+        # One value is what every class holds: where another model is asked instead, there is no threshold.
+        asked = role.distinct > 1
+        metrics.append(
+            Metric("distinct_min", found, name, role.distinct if asked else None, found >= role.distinct if asked else None)
+        )
     return metrics
 
 

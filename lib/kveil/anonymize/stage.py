@@ -5,25 +5,25 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
 
-from kveil.anonymize import full_domain, ledger
-from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, ddl, of_staging
+from kveil.anonymize import ledger
+from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.domains import codings
-from kveil.anonymize.fragments import FRAGMENT, fragments
-from kveil.anonymize.identity import guarantee_id, used_columns
-from kveil.anonymize.kernel import Kernel
-from kveil.anonymize.leftovers import cell_metrics, pooled
-from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version, restored_version
-from kveil.anonymize.remeasure import Metric, measured, person_metrics
+from kveil.anonymize.identity import content, guarantee_id, used_columns
+from kveil.anonymize.leftovers import cell_metrics
+from kveil.anonymize.metric import Metric
+from kveil.anonymize.population import population_metrics
+from kveil.anonymize.publish import destroy_link, is_published, published_version, restored_version
+from kveil.anonymize.remeasure import measured, person_metrics
+from kveil.anonymize.remeasure_models import model_metrics
+from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
+from kveil.anonymize.staging import make_staging, population_of
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
-from kveil.tables.store import NO_STATISTICS
 
 
 def run(ctx: Context) -> StageResult:
@@ -32,7 +32,7 @@ def run(ctx: Context) -> StageResult:
     _check_noise_columns(clean, ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
-        work = planned(ctx, found)
+        work = planned(ctx, found, _content_of_population(ctx))
         rows_in = sum(each.rows for each in found)
         note.text = f"{rows_in:,} rows, {work.rows:,} of them to anonymize, release {work.release_id}"
     if not rows_in:
@@ -46,13 +46,20 @@ def run(ctx: Context) -> StageResult:
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
+def _content_of_population(ctx: Context) -> tuple[int, int] | None:
+    if ctx.policy.anonymize.population is None:
+        return None
+    people = population_of(ctx)
+    return content(people, people.columns)
+
+
 def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
     spent = ledger.book(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
-    _make_staging(ctx, work.release_id, rows, clean)
+    make_staging(ctx, work.release_id, rows, clean)
     metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
@@ -72,45 +79,13 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     return row
 
 
-def _make_staging(ctx: Context, this: str, rows: DataFrame, clean: DataFrame) -> None:
-    """Generalizes and draws the noise, in one Delta commit; a committed staging of this release is used as it is.
-
-    Labels are measured against the whole clean table, also where only some of its rows are to be released.
-    """
-    ref, settings = ctx.ref(STAGING), ctx.policy.anonymize
-    schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
-    assert isinstance(schema, StructType)  # a list of columns parses to nothing else
-    kernel = Kernel(settings, codings(clean, settings), ctx.policy.person, to_arrow_schema(schema))
-    if ctx.store.property_of(ref, RELEASE_ID) != this:
-        ctx.store.destroy(ref)
-        made = _generalized(ctx, rows, kernel, schema)
-        with ctx.step("generalize and add noise") as note:
-            ctx.store.replace(ref, made, properties={RELEASE_ID: this, **NO_STATISTICS})
-            partitions = ctx.store.read(ref).where(F.col(TREE).isNotNull()).count()
-            note.text = f"{partitions:,} partitions"
-    if settings.suppress == "cell":
-        with ctx.step("pool rows that lost their cells") as note:
-            ctx.store.replace_where(ref, pooled(ctx.store.read(ref), kernel), **{SUPPRESSED: True})
-            note.rows(ctx.store.read(ref).where(F.col(SUPPRESSED)).count())
-
-
-def _generalized(ctx: Context, rows: DataFrame, kernel: Kernel, schema: StructType) -> DataFrame:
-    settings = ctx.policy.anonymize
-    if settings.algorithm == "full_domain":
-        return full_domain.staging_rows(ctx, rows, kernel, rows.count(), schema)
-    cut = fragments(rows, settings, kernel.codings, kernel.person)
-    numbered = rows.withColumn(FRAGMENT, cut.number(kernel.codings))
-    by_fragment = replace(kernel, fragments=cut, label=ctx.policy.train.label)
-    return numbered.groupBy(*settings.partition_by, FRAGMENT).applyInArrow(by_fragment.function(), schema)
-
-
 def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
     """Measures staging and records it; a threshold that is not met destroys staging and fails the job.
 
     The metrics of a release that extends another are those of both together.
     """
     with ctx.step("measure the guarantee again") as note:
-        metrics = _of_staging(ctx, work, rows)
+        metrics = _of_staging(ctx, work, rows, clean)
         if work.parent is not None and all(metric.met is not False for metric in metrics):
             metrics = _of_both(ctx, work, metrics, clean)
         ctx.store.replace_where(
@@ -126,13 +101,26 @@ def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> 
     return metrics
 
 
-def _of_staging(ctx: Context, work: Work, rows: DataFrame) -> list[Metric]:
+def _of_staging(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
     settings = ctx.policy.anonymize
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
     metrics = measured(staging, settings, work.rows, _clamped_shares(rows, ctx))
+    if any(metric.name == "classes" for metric in metrics):
+        metrics += _of_models(ctx, staging, clean)
     if settings.suppress == "cell":
         suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
         metrics += cell_metrics(staging, settings, work.rows, suppressed)
+    return metrics
+
+
+def _of_models(ctx: Context, staging: DataFrame, clean: DataFrame) -> list[Metric]:
+    """What the policy asks beyond people and distinct values, measured on staging's classes."""
+    settings = ctx.policy.anonymize
+    metrics = model_metrics(staging, clean, ctx.policy.person, settings)
+    if settings.population:
+        metrics += population_metrics(staging, population_of(ctx), settings, codings(clean, settings))
+    if settings.trajectory:
+        metrics += trajectory_metrics(staging, settings.trajectory, settings.trajectory.k or settings.k)
     return metrics
 
 

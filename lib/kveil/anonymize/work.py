@@ -37,12 +37,15 @@ class Work:
         return [*(each.name for each in self.slices), *self.changed]
 
 
-def planned(ctx: Context, found: list[Slice]) -> Work:
-    """The work for the clean table's slices; ContractError where a released slice changed and the policy refuses that."""
+def planned(ctx: Context, found: list[Slice], population: tuple[int, int] | None = None) -> Work:
+    """The work for the clean table's slices, against a population of that content.
+
+    ContractError where a released slice changed and the policy refuses that.
+    """
     parent = _extendable(ctx)
     if parent is None:
         content = (sum(each.rows for each in found), sum(each.content for each in found))
-        return Work(release_id(ctx.policy, content), tuple(found))
+        return Work(release_id(ctx.policy, content, population), tuple(found))
     known = released_slices(ctx, lineage_of(_releases(ctx), parent["release_id"]))
     changed = _changed(ctx, known, found)
     names = {each.name for slices in known.values() for each, _ in slices}

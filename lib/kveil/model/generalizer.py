@@ -103,8 +103,8 @@ class Generalizer:
         for key, members in (groups or {next(iter(self._partitions)): []}).items():
             partition, at = self._partitions[key], np.array(members, dtype=np.int64)
             for name, values in partition.shows(part, _codes(partition, rows, at)).items():
-                values = self._texts(partition, name, values) if part == "representative" else values
-                result.setdefault(name, np.empty((len(keys), *values.shape[1:]), dtype=values.dtype))[at] = values
+                found = self._texts(partition, name, values) if part == "representative" else values
+                result.setdefault(name, np.empty((len(keys), *found.shape[1:]), dtype=found.dtype))[at] = found
         return result
 
     @staticmethod

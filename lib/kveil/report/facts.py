@@ -16,6 +16,7 @@ from kveil.context import Context
 from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
+from kveil.settings.disclosure import Sensitive
 from kveil.tables import schema
 from kveil.tables.declaration import Table, TableRef
 from kveil.tables.lake import Lake
@@ -217,12 +218,19 @@ def _columns(policy: Policy) -> Iterator[Fact]:
             parameters["columns"] = release.released_columns(name)
         yield _column(name, "quasi-identifier", qi.kind, parameters)
     for name, sensitive in release.sensitive.items():
-        yield _column(name, "sensitive", "", {"distinct": sensitive.distinct})
+        yield _column(name, "sensitive", "", _asked_of(sensitive))
     for name, noise in release.noise.items():
         bounds = {"lower": noise.lower, "upper": noise.upper, "epsilon": decimal_text(noise.epsilon)}
         yield _column(name, "noise", noise.mechanism, bounds)
     for name, reason in release.insensitive.items():
         yield _column(name, "insensitive", "", {"reason": reason})
+
+
+def _asked_of(sensitive: Sensitive) -> Fact:
+    """What each class must hold of a sensitive column; what is not asked is left out."""
+    models = sensitive.model_dump(include={"entropy", "recursive", "t", "beta"}, exclude_none=True)
+    distance = {"distance": sensitive.distance} if sensitive.t is not None else {}
+    return {"distinct": sensitive.distinct, **models, **distance}
 
 
 def _column(name: str, role: str, kind: str, parameters: Fact) -> Fact:

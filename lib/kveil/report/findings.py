@@ -252,6 +252,14 @@ def _singling_out(facts: Fact) -> Iterator[tuple[bool, str]]:
         "recheck_people_min",
         "The frozen generalizer, applied to the clean rows again, finds {} people in its smallest class.",
     )
+    if measured(facts, "k_map_min") is not None:
+        yield _metric(facts, "k_map_min", "At least {} people of the population fit every class.")
+        yield _metric(
+            facts, "presence_max", "Of the people of the population who fit a class, {} at most are in the data.", percent
+        )
+        yield _metric(
+            facts, "population_people_outside", "{} people of the population fit no class, so they are not in the data."
+        )
     yield from _attack(facts, "A simulated singling-out attack", "singling_out")
 
 
@@ -260,6 +268,12 @@ def _linkability(facts: Fact) -> Iterator[tuple[bool, str]]:
     if facts["release"]:
         left = facts["release"]["link_files_left"]
         yield left == 0, f"Files of the working tables that still knew the person: {number(left)} left after publication."
+    if measured(facts, "trajectory_people_min") is not None:
+        yield _metric(
+            facts,
+            "trajectory_people_min",
+            "A person of whom as many points of the history are known as the policy grants shares them with {} people at least.",
+        )
     yield from _attack(facts, "A linkability attack (matching rows to another table, or to each other)", "linkability")
 
 
@@ -269,11 +283,30 @@ def _inference(facts: Fact) -> Iterator[tuple[bool, str]]:
         if column["role"] == "sensitive":
             value = measured(facts, "distinct_min", name)
             yield value is not None, f"Distinct values of {name} in a class, minimum: {number(value)}."
+            yield from _models(facts, name)
         if column["role"] == "noise":
             value = measured(facts, "noise_epsilon", name)
             yield value is not None, f"Epsilon of each value of {name}: {number(value)}."
     yield from _attack(facts, "Attribute inference", "attribute_inference", "inference")
     yield from _attack(facts, "Membership inference", "membership")
+
+
+_MODELS = {
+    "entropy_l_min": "In the least diverse class, {} is as uncertain as among {} equally frequent values.",
+    "recursive_c_max": "In no class does the most frequent value of {} count more than {} times the rarer ones together.",
+    "t_equal_max": "In no class are the values of {} further than {} from the whole table's (0: the same, 1: nothing in common).",
+    "t_ordered_max": "In no class are the values of {}, seen in their order, further than {} from the whole table's.",
+    "t_hierarchical_max": "In no class are the values of {}, seen in their hierarchy, further than {} from the whole table's.",
+    "beta_max": "In no class does a value of {} gain more than {} times its share of the whole table.",
+}
+
+
+def _models(facts: Fact, name: str) -> Iterator[tuple[bool, str]]:
+    """What was measured of one sensitive column beside distinct values; a model that was not asked is not missed."""
+    for metric, sentence in _MODELS.items():
+        value = measured(facts, metric, name)
+        if value is not None:
+            yield True, sentence.format(name, number(value))
 
 
 def not_claimed(facts: Fact) -> list[str]:
@@ -284,13 +317,13 @@ def not_claimed(facts: Fact) -> list[str]:
 def _not_claimed(facts: Fact) -> Iterator[str]:
     yield "That the data are “anonymous”. This is a legal conclusion; the report gives evidence for it and against it."
     yield "Differential privacy of the table. k-anonymity is not differential privacy: what others know already is not bounded."
-    if not any(row["metric"].startswith(("unicity", "linkability")) for row in facts["privacy"]):
+    if not any(row["metric"].startswith(("unicity", "linkability", "trajectory")) for row in facts["privacy"]):
         yield (
             "Protection of several rows together. Each row hides among k people; what someone who already knows several"
             " rows of a person can conclude from them together was not measured."
         )
     yield from _not_claimed_of_columns(facts)
-    if measured(facts, "journalist_risk_max") is not None:
+    if measured(facts, "journalist_risk_max") is not None and measured(facts, "k_map_min") is None:
         yield (
             "A separate journalist risk. It equals the prosecutor risk here, because no table of the population was given;"
             " with one it could only be the same or lower."

@@ -1,6 +1,6 @@
 """What measures are called in a report, how their values are written and in which group they stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,12 +70,31 @@ METRICS: dict[str, Words] = {
     "prosecutor_risk_max": Words(REIDENTIFICATION, "Prosecutor risk, maximum", number, "≤"),
     "prosecutor_risk_mean": Words(REIDENTIFICATION, "Prosecutor risk, mean", number, "≤"),
     "journalist_risk_max": Words(REIDENTIFICATION, "Journalist risk, maximum", number, "≤"),
+    "k_map_min": Words(REIDENTIFICATION, "People of the population who fit a class, minimum (k-map)", number, "≥"),
+    "presence_min": Words(
+        REIDENTIFICATION, "Share of those who fit a class that is released, minimum (δ-presence)", percent, "≥"
+    ),
+    "presence_max": Words(
+        REIDENTIFICATION, "Share of those who fit a class that is released, maximum (δ-presence)", percent, "≤"
+    ),
+    "population_people": Words(REIDENTIFICATION, "People of the population"),
+    "population_people_outside": Words(REIDENTIFICATION, "People of the population who fit no class"),
+    "trajectory_people_min": Words(REIDENTIFICATION, "People who share any known points of a history, minimum", number, "≥"),
     "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
     "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),
     "classes_rows_mean": Words(REIDENTIFICATION, "Rows in a class, mean"),
     "classes_rows_max": Words(REIDENTIFICATION, "Rows in the largest class"),
     "distinct_min": Words(DISCLOSURE, "Distinct values in a class, minimum", number, "≥"),
+    "entropy_l_min": Words(DISCLOSURE, "Class as diverse as so many equally frequent values (entropy l), minimum", number, "≥"),
+    "recursive_c_max": Words(DISCLOSURE, "Most frequent value against the rarer ones (recursive c), maximum", number, "<"),
+    "t_equal_max": Words(DISCLOSURE, "Distance of a class from the whole table (t), values equally far, maximum", number, "≤"),
+    "t_ordered_max": Words(DISCLOSURE, "Distance of a class from the whole table (t), values in order, maximum", number, "≤"),
+    "t_hierarchical_max": Words(DISCLOSURE, "Distance of a class from the whole table (t), by hierarchy, maximum", number, "≤"),
+    "beta_max": Words(DISCLOSURE, "Gain of a value's share over the whole table (β), maximum", number, "≤"),
+    "trajectory_confidence_max": Words(
+        DISCLOSURE, "Share of those with the same points who share a value, maximum", percent, "≤"
+    ),
     "ncp_mean": Words(LOSS, "Generalization of all columns (NCP), mean", ratio, "≤"),
     "ncp": Words(LOSS, "Generalization (NCP)", ratio, "≤"),
     "discernibility": Words(LOSS, "Discernibility", number, "≤"),
@@ -140,6 +159,23 @@ def words_of(metric: str) -> Words:
     return METRICS.get(metric, Words(OTHER, metric.replace("_", " ")))
 
 
+def _of_sensitive(given: dict[str, Any]) -> Iterator[str]:
+    """What is asked of every class of a sensitive column."""
+    if given["distinct"] > 1:
+        yield f"each class holds at least {given['distinct']} distinct values"
+    if "entropy" in given:
+        yield f"each class is as diverse as {number(given['entropy'])} equally frequent values (entropy l-diversity)"
+    if "recursive" in given:
+        c, l = given["recursive"]["c"], given["recursive"]["l"]  # noqa: E741 - the names that the literature gives them
+        rest = "all others" if l == 2 else f"those of rank {l} and below"
+        yield f"the most frequent value counts less than {number(c)} times {rest} together (recursive (c, l)-diversity)"
+    if "t" in given:
+        far = {"equal": "equally far apart", "ordered": "in their order", "hierarchical": "in their hierarchy"}[given["distance"]]
+        yield f"each class's values, {far}, are within {number(given['t'])} of the whole table's (t-closeness)"
+    if "beta" in given:
+        yield f"no value is more than {number(1 + given['beta'])} times as frequent as in the whole table (β-likeness)"
+
+
 def parameters(column: dict[str, Any]) -> str:
     """A released column's parameters in words."""
     given = column["parameters"]
@@ -147,7 +183,7 @@ def parameters(column: dict[str, Any]) -> str:
         case "partition":
             return "released as it is; the guarantee holds inside each of its values"
         case "sensitive":
-            return f"each class holds at least {given['distinct']} distinct values"
+            return "; ".join(_of_sensitive(given))
         case "noise":
             clamped = f"clamped to {given['lower']:,} … {given['upper']:,}, then discrete Laplace noise"
             return f"{clamped}; ε = {given['epsilon']} per value"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
 
 Shown = Literal["label", "bounds", "representative"]
@@ -68,12 +69,6 @@ class QuasiIdentifier(Section):
         return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
-class Sensitive(Section):
-    """A released column that nobody should learn about a person: each class holds at least `distinct` values of it."""
-
-    distinct: Annotated[int, Field(ge=2)] = 2
-
-
 class RowNoise(Section):
     """Discrete Laplace noise on each value of an integer column, after clamping to public bounds."""
 
@@ -118,6 +113,8 @@ class Anonymize(Section):
     insensitive: dict[str, str] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
+    population: Population | None = None
+    trajectory: Trajectory | None = None
     suppression_limit: Share = 0.05
     incremental: bool = False
     changed: Literal["refuse", "keep"] = "refuse"
@@ -140,6 +137,12 @@ class Anonymize(Section):
         return self
 
     @model_validator(mode="after")
+    def _models_suit_the_algorithm(self) -> "Anonymize":
+        if self.population is not None and self.algorithm != "mondrian":
+            raise ValueError(f"population is kept by algorithm mondrian alone; found {self.algorithm}; change one of them")
+        return self
+
+    @model_validator(mode="after")
     def _something_is_shown(self) -> "Anonymize":
         for name in self.quasi_identifiers:
             if not self.shown(name):
@@ -147,6 +150,21 @@ class Anonymize(Section):
                     f"quasi_identifiers.{name}: release_columns names bounds alone, which a text has not; "
                     "give the column release: [label], [representative] or both"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _trajectory_names_what_is_released(self) -> "Anonymize":
+        if self.trajectory is None:
+            return self
+        allowed = [*self.partition_by, *self.quasi_identifiers]
+        unknown = [name for name in self.trajectory.points if name not in allowed]
+        if unknown:
+            raise ValueError(
+                f"trajectory.points names {', '.join(unknown)}; allowed, of quasi_identifiers, partition_by: {', '.join(allowed)}"
+            )
+        confidence = self.trajectory.confidence
+        if confidence is not None and confidence.column not in self.sensitive:
+            raise ValueError(f"trajectory.confidence.column: found {confidence.column!r}; allowed: a column of sensitive")
         return self
 
     @property

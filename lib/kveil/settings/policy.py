@@ -33,6 +33,7 @@ class Policy(Section):
         yield from self._unknown_columns()
         yield from clean_problems(self.sources, self.clean)
         yield from self._registry_problems()
+        yield from self._population_problems()
 
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
@@ -63,6 +64,8 @@ class Policy(Section):
             named["consent.registry"] = self.consent.registry
         if self.clean.money and self.clean.money.rates:
             named["clean.money.rates"] = self.clean.money.rates
+        if self.anonymize.population:
+            named["anonymize.population.source"] = self.anonymize.population.source
         for key, source in named.items():
             if source not in self.sources:
                 yield key, f"found {source!r}, which is no source; {allowed}"
@@ -81,13 +84,11 @@ class Policy(Section):
                 yield key, f"{column!r} is the privacy unit and is never released; remove it from this role"
         yield from self._unknown_features()
         if self.anonymize.cuts == "label" and self.train.label not in self.anonymize.sensitive:
-            yield (
-                "anonymize.cuts",
-                (
-                    f"cuts by label make classes alike in {self.train.label!r}; name it in anonymize.sensitive, so that a model bounds "
-                    "what a class tells of it, or cut by width or loss"
-                ),
+            sentence = (
+                f"cuts by label make classes alike in {self.train.label!r}; name it in anonymize.sensitive, "
+                "so that a model bounds what a class tells of it, or cut by width or loss"
             )
+            yield "anonymize.cuts", sentence
 
     def _unknown_in_sources(self) -> Iterator[tuple[str, str]]:
         base = self.sources.get(self.clean.base)
@@ -114,6 +115,22 @@ class Policy(Section):
         for column, type_ in (("purpose", "string"), ("decision", "string"), ("decided_at", "timestamp")):
             if column not in columns or columns[column].type != type_:
                 yield "consent.registry", f"source {name!r} must declare {column!r} as {type_}"
+
+    def _population_problems(self) -> Iterator[tuple[str, str]]:
+        population = self.anonymize.population
+        source = self.sources.get(population.source) if population else None
+        if population is None or source is None:
+            return
+        person = population.person or self.person
+        if person not in source.columns:
+            key = "anonymize.population.person" if population.person else "anonymize.population.source"
+            yield key, f"source {population.source!r} declares no {person!r}, by which its people are counted; {_allowed(source)}"
+        for name in self.anonymize.quasi_identifiers:
+            if name not in source.columns:
+                yield (
+                    "anonymize.population.source",
+                    f"source {population.source!r} declares no {name!r}, a quasi-identifier of the release; {_allowed(source)}",
+                )
 
     def _unknown_features(self) -> Iterator[tuple[str, str]]:
         release = self.anonymize

@@ -147,6 +147,16 @@ CANDIDATE = Table(
     (),
     "the release's columns",
 )
+TRAJECTORIES = Table(
+    "restricted",
+    "{policy}_trajectories",
+    "People's histories while those that could be recognised are thinned out; destroyed when that is done.",
+    (
+        Column("kveil_person", "string", "the privacy unit"),
+        Column("point", "string", "a released row's values of the policy's points, as JSON"),
+        Column("value", "string", "a sensitive value of the person's rows there, as JSON; null where none is asked"),
+    ),
+)
 RELEASE = Table(
     "release",
     "{policy}_{release}",
@@ -361,7 +371,7 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, FREQUENCIES, CANDIDATE, RELEASE,
-    GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS,
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, FREQUENCIES, CANDIDATE, TRAJECTORIES,
+    RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS,
     DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
 )  # fmt: skip
