@@ -139,6 +139,7 @@ def test_every_published_class_was_found_again_in_the_clean_table(spark, lake, c
 def test_the_report_is_there_and_says_simulated(lake):
     html = (lake / "reports" / "latest" / "index.html").read_text()
     assert "simulated" in html
+    assert re.search(r"\d+ classes of 2017-0\d, train over ", html)
     assert "<script" not in html
     assert "http://" not in html.replace("http://www.w3.org", "")
 

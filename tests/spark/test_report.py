@@ -240,7 +240,7 @@ def test_facts_have_the_shape_that_the_documents_are_tested_with(found):
 def shape(value, depth=0):
     """Keys of a fact and, for lists of facts, keys of their rows; parameters and maps differ by policy."""
     if isinstance(value, dict) and depth < 3:
-        open_maps = ("parameters", "reads", "writes", "gate")
+        open_maps = ("parameters", "reads", "writes", "gate", "partition_view")
         return {key: shape(inner, depth + 1) if key not in open_maps else "map" for key, inner in value.items()}
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return shape(value[0], depth + 1)
