@@ -27,6 +27,7 @@ setup(
         "click>=8.1",
         "jinja2>=3.1",
         "matplotlib>=3.8",
+        "numba>=0.60",
     ],
     extras_require={"local": LOCAL, "demo": DEMO, "test": TEST, "lint": LINT, "dev": LOCAL + DEMO + TEST + LINT},
     entry_points={"console_scripts": ["kveil = kveil.cli:main"]},

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.diversity import DISTINCT, holds
+from kveil.privacy.diversity import holds
 from kveil.privacy.jit import compiled, inlined
 from kveil.privacy.models import Model, SensitiveRule
 from kveil.privacy.space import OUTSIDE, PERSON, VALUES
@@ -44,7 +44,7 @@ def demand(model: Model, sizes: tuple[int, ...]) -> Demand:
     return Demand(
         model.k,
         np.array([rule.distinct for rule in asked], dtype=np.int64),
-        np.array([_asks_more(rule) for rule in asked], dtype=bool),
+        np.array([rule.asks_more for rule in asked], dtype=bool),
         rules,
         np.cumsum([0, *(len(reference) for reference, _ in parts)]),
         np.concatenate([np.empty(0), *(reference for reference, _ in parts)]),
@@ -56,11 +56,6 @@ def demand(model: Model, sizes: tuple[int, ...]) -> Demand:
         model.population.delta_min,
         model.population.delta_max,
     )
-
-
-def _asks_more(rule: SensitiveRule) -> bool:
-    plain = SensitiveRule(rule.distinct).as_array()
-    return not np.array_equal(np.delete(rule.as_array(), DISTINCT), np.delete(plain, DISTINCT))
 
 
 def _values_of(rule: SensitiveRule, size: int) -> tuple[F64, I64]:

@@ -6,31 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.coding import NULL
+from kveil.privacy.ladder import climbed
 from kveil.privacy.models import Model
-from kveil.privacy.mondrian import Ground, Grown, ground, grown_on, in_row_order, tree_of
-from kveil.privacy.regroup import regrouped
-from kveil.privacy.space import Fragment
-from kveil.privacy.tree import Tree
+from kveil.privacy.mondrian import Ground, ground, grown_on, in_row_order, partition
+from kveil.privacy.regroup import regrouped, summed_loss
+from kveil.privacy.space import ROW, Fragment
+from kveil.privacy.tree import ONE_LEAF, Tree
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
 
-CLASSES_PER_BLOCK = 500
-"""How many classes compete for a row: the work per row grows with it, the loss falls ever more slowly."""
+PEOPLE_PER_BLOCK, TIMES_K = 16_384, 300
+"""A block's least people, and in times of k: seeds are found in all of it, and a served row is compared with all its boxes."""
+CLASSES_AT_ONCE = 600
+"""How many classes compete for a row: the work grows with it, the loss falls ever more slowly."""
 _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """Classes as boxes; `tree` sends a row to a block of them, in which it belongs to the box that grows least by it.
+    """Classes as boxes. The leaves of `tree` are blocks of them; of a row's block, its class is the box that grows least by it.
 
-    Box c is low[c]..high[c] per ordered dimension (NULL: none) and, of sets, the codes of its rows of `member`
-    [., 3]: class, dimension, code. Block b holds the classes start[b]..start[b + 1].
+    Box c is low[c]..high[c] per ordered dimension or taxonomy (NULL: none); of sets it holds the codes in `member` [., 3]:
+    class, dimension, code. Block b holds the classes start[b]..start[b + 1].
     """
 
     tree: Tree
-    block_of_leaf: I32
     start: I64
     low: I64
     high: I64
@@ -46,7 +48,7 @@ class Boxes:
 
     def leaf_of(self, codes: I64) -> I32:
         """The class number of each row of codes [n, d]: of equal growth, the smallest box. A released row's own never grows."""
-        block = self.block_of_leaf[self.tree.leaf_of(codes)]
+        block = self.tree.leaf_of(codes)
         found = np.empty(len(codes), dtype=np.int32)
         for b in np.unique(block):
             rows = np.flatnonzero(block == b)
@@ -88,33 +90,61 @@ def recoded(fragment: Fragment, model: Model) -> tuple[I32, Boxes] | None:
 
     Every class satisfies the model. Equal rows may stand in different classes.
     """
-    base = ground(fragment, model)
-    grown = grown_on(base, replace(model, cuts="loss"))
-    if grown is None:
+    blocks = partition(fragment, replace(model, k=max(PEOPLE_PER_BLOCK, TIMES_K * model.k), cuts="loss"))
+    if blocks is None and grown_on(ground(fragment, model), model) is None:
         return None
-    blocks = len(grown.ends) // CLASSES_PER_BLOCK + 1
-    block_of_leaf = (np.arange(len(grown.ends)) * blocks // len(grown.ends)).astype(np.int32)
-    classes, start = _regrouped(base, grown, block_of_leaf, blocks)
-    boxes = _boxes(fragment, grown, in_row_order(grown.table, classes, fragment), block_of_leaf, start)
-    return in_row_order(grown.table, classes, fragment), boxes
+    block, tree = blocks or (np.zeros(len(fragment.codes), dtype=np.int32), ONE_LEAF)
+    classes, start = np.empty(len(fragment.codes), dtype=np.int32), np.zeros(tree.classes + 1, dtype=np.int64)
+    for b in range(tree.classes):
+        rows = np.flatnonzero(block == b)
+        found = _of_block(_part(fragment, rows), model)
+        classes[rows] = found + start[b]
+        start[b + 1] = start[b] + found.max() + 1
+    return classes, _boxes(fragment, tree, classes, start)
 
 
-def _regrouped(base: Ground, grown: Grown, block_of_leaf: I32, blocks: int) -> tuple[I64, I64]:
-    """The classes of the table's rows, block by block, and where each block's classes begin."""
-    begins = np.concatenate([[0], grown.ends[:-1]])
-    seeds = np.repeat(np.arange(len(grown.ends)), grown.ends - begins)
-    classes, start = np.empty(len(grown.table), dtype=np.int64), np.zeros(blocks + 1, dtype=np.int64)
-    for b in range(blocks):
-        of_block = np.flatnonzero(block_of_leaf == b)
-        rows = slice(begins[of_block[0]], grown.ends[of_block[-1]])
-        found = regrouped(grown.table[rows], seeds[rows] - of_block[0], len(of_block), *base[1:])
-        numbers, local = np.unique(found, return_inverse=True)
-        classes[rows] = local + start[b]
-        start[b + 1] = start[b] + len(numbers)
-    return classes, start
+def _part(fragment: Fragment, rows: I64) -> Fragment:
+    people = np.unique(fragment.people[rows], return_inverse=True)[1]
+    label = fragment.label[rows] if fragment.label.size else fragment.label
+    return replace(
+        fragment,
+        codes=fragment.codes[rows],
+        people=people,
+        sensitive=fragment.sensitive[rows],
+        label=label,
+        outside=np.empty(0, dtype=bool),
+    )
 
 
-def _boxes(fragment: Fragment, grown: Grown, classes: I32, block_of_leaf: I32, start: I64) -> Boxes:
+def _of_block(block: Fragment, model: Model) -> I64:
+    """A block's classes: the better of Mondrian's and those of climbing levels, regrouped."""
+    base = ground(block, model)
+    grown = grown_on(base, replace(model, cuts="loss"))
+    assert grown is not None  # a block satisfies the model
+    seeds = np.repeat(np.arange(len(grown.ends)), np.diff(grown.ends, prepend=0))
+    other = climbed(block, model)
+    if other is not None:
+        other = other[grown.table[:, block.codes.shape[1] + ROW]]
+        seeds = min(seeds, other, key=lambda classes: summed_loss(grown.table, classes, int(classes.max()) + 1, base.space))
+    return in_row_order(grown.table, _improved(seeds, base._replace(table=grown.table)), block).astype(np.int64)
+
+
+def _improved(seeds: I64, base: Ground) -> I64:
+    """Regrouped classes, from 0, of the table's rows; those whose rows lie near in Mondrian's order are regrouped together."""
+    count = int(seeds.max()) + 1
+    centre = np.bincount(seeds, np.arange(len(seeds)), minlength=count) / np.bincount(seeds, minlength=count)
+    better, made = np.empty(len(seeds), dtype=np.int64), 0
+    for near in np.array_split(np.argsort(centre, kind="stable"), count // CLASSES_AT_ONCE + 1):
+        number = np.full(count, -1)
+        number[near] = np.arange(len(near))
+        rows = np.flatnonzero(number[seeds] >= 0)
+        found = regrouped(base.table[rows], number[seeds[rows]], len(near), *base[1:])
+        better[rows] = np.unique(found, return_inverse=True)[1] + made
+        made = int(better[rows].max()) + 1
+    return better
+
+
+def _boxes(fragment: Fragment, tree: Tree, classes: I32, start: I64) -> Boxes:
     codes, (n, d) = fragment.codes, fragment.codes.shape
     count = int(start[-1])
     is_set = np.array(fragment.is_set)
@@ -130,6 +160,10 @@ def _boxes(fragment: Fragment, grown: Grown, classes: I32, block_of_leaf: I32, s
             held = np.unique(np.column_stack([classes, np.full(n, j), column]), axis=0)
             members.append(held.astype(np.int64))
     low = np.where(high == NULL, NULL, low)
-    return Boxes(
-        tree_of(grown), block_of_leaf, start, low, high, has_null, np.concatenate(members), is_set, np.array(fragment.span)
-    )
+    for j, taxonomy in enumerate(fragment.taxonomies or ()):
+        if taxonomy is not None:
+            known = high[:, j] != NULL
+            node = taxonomy.lowest_common(np.where(known, low[:, j], 0), np.where(known, high[:, j], 0))
+            low[:, j] = np.where(known, taxonomy.first[node], NULL)
+            high[:, j] = np.where(known, taxonomy.last[node], NULL)
+    return Boxes(tree, start, low, high, has_null, np.concatenate(members), is_set, np.array(fragment.span))

@@ -55,6 +55,11 @@ class SensitiveRule:
         rule[diversity.BETA] = np.inf if self.beta is None else self.beta
         return rule
 
+    @property
+    def asks_more(self) -> bool:
+        """Whether more is asked than distinct values."""
+        return self.entropy > 0 or not (self.recursive is None and self.t is None and self.beta is None)
+
     def holds(self, counts: I64) -> bool:
         """Whether a class with so many distinct (person, value) pairs per value satisfies the rule."""
         return diversity.holds(counts, self.reference, self.as_array(), self.parent, self.height, self.node_of_value)

@@ -43,6 +43,12 @@ class Tree:
         return self.leaf[node]
 
 
+_NONE32, _NONE64 = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
+_LEAF32 = np.array([LEAF], dtype=np.int32)
+ONE_LEAF = Tree(_LEAF32, np.zeros(1, dtype=np.int64), _LEAF32, _LEAF32, np.zeros(1, dtype=np.int32), _NONE32, _NONE64)
+"""The tree of a single class."""
+
+
 class _MemberLookup:
     def __init__(self, tree: Tree) -> None:
         self.has = np.zeros(len(tree.dimension), dtype=bool)
