@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help setup demo test oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo "  make STAGE      runs one stage on POLICY: $(STAGES)"
 
 setup: $(STAMP) ## makes .venv with everything, finds or installs Java, fetches Delta's jars once
@@ -47,6 +47,10 @@ format: setup ## formats the code
 
 docs: setup ## writes the generated pages under docs/
 	@$(BIN)/python -m kveil.tables.dictionary > docs/tables.md
+	@$(BIN)/python -m bench.pages
+
+bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and time of generalizing, into bench/results/
+	@KVEIL_BENCH_ADULT=$(ADULT) $(BIN)/python -m bench.generalize
 
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
