@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kveil.anonymize import ledger, stage
+from kveil.anonymize import ledger, stage, staging
 from kveil.anonymize.columns import of_class
 from kveil.context import Context
 from kveil.errors import BudgetError, ContractError, GuaranteeError
@@ -154,7 +154,7 @@ def test_an_earlier_release_comes_back_with_its_own_noise(store):
 
 
 @pytest.mark.parametrize(
-    ("name", "after"), [("_make_staging", False), ("_make_staging", True), ("published_version", True), ("_record", True)]
+    ("name", "after"), [("make_staging", False), ("make_staging", True), ("published_version", True), ("_record", True)]
 )
 def test_stopped_anywhere_and_started_again_there_is_one_release_and_one_entry(store, monkeypatch, name, after):
     ctx = prepared(store)
@@ -171,12 +171,12 @@ def test_stopped_anywhere_and_started_again_there_is_one_release_and_one_entry(s
 
 def test_a_kernel_that_breaks_k_is_caught_and_publishes_nothing(store, monkeypatch):
     ctx = prepared(store)
-    real = stage.Kernel
+    real = staging.Kernel
 
-    def careless(settings, *rest):
-        return real(settings.model_copy(update={"k": 2}), *rest)
+    def careless(settings, *rest, **more):
+        return real(settings.model_copy(update={"k": 2}), *rest, **more)
 
-    monkeypatch.setattr(stage, "Kernel", careless)
+    monkeypatch.setattr(staging, "Kernel", careless)
     with pytest.raises(GuaranteeError, match="class_people_min"):
         stage.run(ctx)
     assert ctx.store.version(ctx.ref(RELEASE)) is None

@@ -62,7 +62,8 @@ class Generalizer:
         """
         bounds: dict[str, NDArray[Any]] = {}
         for name, codes in self._shown(rows, "bounds").items():
-            bounds |= _bounds(self._coding(name), codes)
+            if not self._coding(name).is_text:
+                bounds |= _bounds(self._coding(name), codes)
         representatives = {f"{name}_rep": values for name, values in self.representatives(rows).items()}
         return {**self.labels(rows), **bounds, **representatives}
 
