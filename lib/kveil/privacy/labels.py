@@ -92,5 +92,11 @@ def _escaped(value: str) -> str:
 
 
 def _unescaped(body: str) -> list[str]:
-    parts = re.findall(r"(?:\\.|[^\\,])+", body)
+    """The members between a set's braces; a comma after a backslash parts nothing, and a member may be the empty text."""
+    parts, start = [], 0
+    for found in re.finditer(r"\\.|,", body):
+        if found.group() == ",":
+            parts.append(body[start : found.start()])
+            start = found.end()
+    parts.append(body[start:])
     return [re.sub(r"\\(.)", r"\1", part[1:] if index else part) for index, part in enumerate(parts)]
