@@ -1,0 +1,80 @@
+"""The same guarantee in local mode, on a standalone cluster and over Spark Connect."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyspark
+from kveil.session import jar_folder
+
+ROOT = Path(__file__).parents[2]
+SPARK = Path(pyspark.__file__).parent
+
+
+def released(lake: Path, **environment: str) -> tuple[dict[str, float], list[str]]:
+    """What one_release measured, and its classes, in a session made by this environment."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.one_release", str(lake)],
+        cwd=ROOT,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    metrics, classes = json.loads(run.stdout.splitlines()[-1])
+    return metrics, classes
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """A standalone master with one worker, in processes of their own; the master's address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"spark://127.0.0.1:{port}"
+    deploy = "org.apache.spark.deploy"
+    master = ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
+    worker = ["worker.Worker", address, "--cores", "2", "--memory", "2g", "--webui-port", "0", "--work-dir", str(folder)]
+    started = []
+    try:
+        for name, *arguments in (master, worker):
+            log = (folder / f"{name}.log").open("w")
+            command = [str(SPARK / "bin" / "spark-class"), f"{deploy}.{name}", *arguments]
+            started.append(subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "SPARK_HOME": str(SPARK)}))
+            time.sleep(4)
+        yield address
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(30)
+
+
+def check(metrics: dict[str, float]) -> None:
+    assert metrics["class_people_min "] >= 5
+    assert metrics["distinct_min item"] >= 2
+    assert metrics["suppressed_rows "] == 0
+
+
+def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(tmp_path):
+    local, classes = released(tmp_path / "local", KVEIL_MASTER="local[2]")
+    check(local)
+    with cluster(tmp_path) as address:
+        standalone, _ = released(tmp_path / "standalone", KVEIL_MASTER=address)
+    check(standalone)
+    # A Connect server is the platform's: here one of pyspark's own, which is given Delta as a cluster would have it.
+    jars = ",".join(map(str, sorted(jar_folder().glob("*.jar"))))
+    (tmp_path / "spark-defaults.conf").write_text(f"spark.jars {jars}\nspark.sql.shuffle.partitions 8\n")
+    connect, _ = released(tmp_path / "connect", SPARK_REMOTE="local[2]", SPARK_CONF_DIR=str(tmp_path))
+    check(connect)
+    assert len(classes) > 100
+    for other in (standalone, connect):
+        # Sampling depends on how rows lie in partitions, so fragments may be cut elsewhere; detail must not suffer.
+        assert other["classes "] >= 0.9 * local["classes "]
