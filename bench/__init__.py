@@ -1,0 +1,1 @@
+"""Benchmarks, one script per subject; see docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""Full-domain generalization against ARX on Adult with its hierarchies: information loss and how much of the lattice is checked."""
+"""Full-domain generalization against ARX on Adult with its hierarchies: loss, and how much of the lattice is checked."""
 
 import csv
 import time

@@ -2,8 +2,8 @@
 
     python -m bench.generalize [--adult FOLDER] [--rows MILLIONS ...] [--repeats N]
 
-FOLDER (or KVEIL_BENCH_ADULT) holds adult.csv (`;`, header) and hierarchies/adult_hierarchy_NAME.csv as ARX distributes them; without it
-the part on Adult is left out.
+FOLDER (or KVEIL_BENCH_ADULT) holds adult.csv (`;`, header) and hierarchies/adult_hierarchy_NAME.csv as ARX distributes
+them; without it the part on Adult is left out.
 """
 
 import argparse

@@ -29,11 +29,11 @@ def measure(book: Book, folder: Path) -> None:
     sets = _of_sets(rows)
     nodes = _of_hierarchies(rows, folder / "hierarchies")
     recoded(sets, Model(2000))  # compiles
-    for k in SETS:
+    for k, target in SETS.items():
         for cuts in ("width", "loss"):
-            classes, tree = partition(sets, Model(k, cuts=cuts))
+            classes, _ = partition(sets, Model(k, cuts=cuts))
             book.add(f"Adult, sets, k={k}, Mondrian by {cuts}: GCP", gcp(sets, classes), "share")
-        _local(book, f"Adult, sets, k={k}", sets, k, gcp, SETS[k])
+        _local(book, f"Adult, sets, k={k}", sets, k, gcp, target)
         _local(book, f"Adult, ARX's hierarchies, k={k}", nodes, k, ncp, ARX_LOCAL[k])
 
 

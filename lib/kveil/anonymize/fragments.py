@@ -18,7 +18,7 @@ from kveil.privacy.tree import LEAF, Tree
 from kveil.settings.anonymize import Anonymize
 
 FRAGMENT = "kveil_fragment"
-ROWS_PER_FRAGMENT = 400_000
+ROWS_PER_FRAGMENT = 250_000
 """What one worker takes at once: some hundred megabytes as Arrow, classes and labels."""
 SAMPLED_PER_FRAGMENT = 2_000
 _SAFELY = 4
