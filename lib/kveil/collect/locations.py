@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
@@ -13,9 +12,9 @@ from pyspark.sql import functions as F
 
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
+from kveil.settings.packages import packaged
 from kveil.settings.sources import Source
 
-_PACKAGE = re.compile(r"^package://(\w+)/(.+)$")
 _CHUNK = 1 << 20
 
 
@@ -52,14 +51,10 @@ def spark_path(path: str) -> str:
 
 
 def _packaged(name: str, uri: str) -> Path:
-    matched = _PACKAGE.match(uri)
-    if matched is None or ".." in Path(matched[2]).parts:
-        raise ContractError(f"sources.{name}.uri: found {uri}; allowed: package://PACKAGE/path/inside/the/package")
-    spec = find_spec(matched[1])
-    if spec is None or spec.submodule_search_locations is None:
-        raise ContractError(f"sources.{name}.uri: the Python package {matched[1]!r} is not installed; install it")
-    places = [Path(place) / matched[2] for place in spec.submodule_search_locations]
-    return next((place for place in places if place.exists()), places[0])
+    try:
+        return packaged(uri)
+    except ValueError as error:
+        raise ContractError(f"sources.{name}.uri: {error}") from None
 
 
 def _local_files(name: str, uri: str, path: Path) -> list[SourceFile]:

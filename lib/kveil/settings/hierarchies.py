@@ -1,9 +1,7 @@
 """`hierarchy` of a quasi-identifier: how its values are generalized step by step, from a file, as a tree or by rule."""
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,12 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from kveil.settings.base import Section
+from kveil.settings.packages import packaged
 
 ROOT = "*"
 """The name of everything, where a hierarchy names no top of its own."""
 
 _OR_NULL = " or null"
-_PACKAGE = re.compile(r"^package://(\w+)/(.+)$")
 
 DateUnit = Literal["day", "week", "month", "quarter", "year"]
 Holds = Literal["text", "number", "date"]
@@ -252,13 +250,4 @@ def _rows_of(uri: str, delimiter: str, folder: Path) -> list[tuple[str, ...]]:
 
 def _path_of(uri: str, folder: Path) -> Path:
     """A local path, or `package://PACKAGE/inner/path` in an installed package, which is not imported."""
-    if "://" not in uri:
-        return folder / uri
-    matched = _PACKAGE.match(uri)
-    if matched is None or ".." in Path(matched[2]).parts:
-        raise ValueError(f"found {uri}; allowed: a local path or package://PACKAGE/path/inside/the/package")
-    spec = find_spec(matched[1])
-    if spec is None or spec.submodule_search_locations is None:
-        raise ValueError(f"the Python package {matched[1]!r} is not installed; install it")
-    places = [Path(place) / matched[2] for place in spec.submodule_search_locations]
-    return next((place for place in places if place.exists()), places[0])
+    return packaged(uri) if "://" in uri else folder / uri
