@@ -250,4 +250,8 @@ def _rows_of(uri: str, delimiter: str, folder: Path) -> list[tuple[str, ...]]:
 
 def _path_of(uri: str, folder: Path) -> Path:
     """A local path, or `package://PACKAGE/inner/path` in an installed package, which is not imported."""
-    return packaged(uri) if "://" in uri else folder / uri
+    if uri.startswith("package://"):
+        return packaged(uri)
+    if "://" in uri:
+        raise ValueError(f"found {uri}; allowed: a local path or package://PACKAGE/path/inside/the/package")
+    return folder / uri
