@@ -33,7 +33,7 @@ $(STAGES): setup
 	@$(BIN)/kveil $@ $(POLICY) --lake $(LAKE)
 
 test: setup ## runs the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with
 	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6
