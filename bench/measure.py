@@ -18,6 +18,9 @@ RESULTS = Path(__file__).parent / "results"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
+Process = tuple[int, int]
+"""A process by its id and start time, since ids return."""
+
 
 @dataclass
 class Figure:
@@ -87,15 +90,19 @@ class Book:
 def measured() -> Iterator[Cost]:
     """Fills in the cost when the block ends. CPU is that of this process and all it started, running or ended."""
     cost, stop = Cost(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(cost, stop), daemon=True)
-    wall, cpu = time.monotonic(), _cpu_seconds()
+    before = {process: cpu for process, (_, cpu, _) in _processes().items()}
+    last: dict[Process, float] = {}
+    watcher = threading.Thread(target=_watch, args=(cost, last, stop), daemon=True)
+    wall = time.monotonic()
     watcher.start()
     try:
         yield cost
     finally:
-        cost.wall, cost.cpu = time.monotonic() - wall, _cpu_seconds() - cpu
+        cost.wall = time.monotonic() - wall
         stop.set()
         watcher.join()
+        last |= {process: cpu for process, (_, cpu, _) in _processes().items()}
+        cost.cpu = sum(cpu - before.get(process, 0.0) for process, cpu in last.items())
 
 
 def cost_of(step: Callable[[], object]) -> Cost:
@@ -105,23 +112,21 @@ def cost_of(step: Callable[[], object]) -> Cost:
     return cost
 
 
-def _watch(cost: Cost, stop: threading.Event) -> None:
+def _watch(cost: Cost, last: dict[Process, float], stop: threading.Event) -> None:
+    """Keeps the last CPU seconds seen of every process: those of one that is killed reach no parent."""
     driver = os.getpid()
     while not stop.wait(0.1):
-        for pid, (name, _, memory) in _processes().items():
-            if name.startswith("python") and pid != driver:
+        for process, (name, cpu, memory) in _processes().items():
+            last[process] = cpu
+            if name.startswith("python") and process[0] != driver:
                 cost.worker_mib = max(cost.worker_mib, memory)
             elif name.startswith("java"):
                 cost.driver_mib = max(cost.driver_mib, memory)
 
 
-def _cpu_seconds() -> float:
-    return sum(cpu for _, cpu, _ in _processes().values())
-
-
-def _processes() -> dict[int, tuple[str, float, float]]:
-    """This process and its descendants: name, CPU seconds with those of ended children, resident MiB."""
-    found: dict[int, tuple[int, str, float, float]] = {}
+def _processes() -> dict[Process, tuple[str, float, float]]:
+    """This process and its descendants: name, CPU seconds of its own, resident MiB."""
+    found: dict[int, tuple[int, Process, str, float, float]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -129,12 +134,13 @@ def _processes() -> dict[int, tuple[str, float, float]]:
             except OSError:  # it ended meanwhile
                 continue
             values = tail.split()
-            cpu = sum(int(value) for value in values[11:15]) / _TICKS
-            found[int(folder.name)] = (int(values[1]), head.partition("(")[2], cpu, int(values[21]) * _PAGE / 2**20)
+            cpu = (int(values[11]) + int(values[12])) / _TICKS
+            process = int(folder.name), int(values[19])
+            found[process[0]] = (int(values[1]), process, head.partition("(")[2], cpu, int(values[21]) * _PAGE / 2**20)
     kept = {os.getpid()}
     while more := {pid for pid, (parent, *_) in found.items() if parent in kept} - kept:
         kept |= more
-    return {pid: found[pid][1:] for pid in kept if pid in found}
+    return {found[pid][1]: found[pid][2:] for pid in kept if pid in found}
 
 
 def _processor() -> str:

@@ -6,7 +6,8 @@ from statistics import median
 
 from kveil.anonymize.columns import PERSON, TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
-from kveil.anonymize.fragments import FRAGMENT, fragments
+from kveil.anonymize.fragments import fragments
+from kveil.anonymize.giants import by_fragments
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.references import references
 from kveil.anonymize.remeasure import measured
@@ -69,8 +70,7 @@ class Workload:
         coded = codings(clean, settings)
         cut = fragments(clean, settings, coded, "customer")
         kernel = Kernel(settings, coded, "customer", to_arrow_schema(schema), references(clean, "customer", settings), cut)
-        rows = clean.withColumn(FRAGMENT, cut.number(coded)).groupBy(FRAGMENT).applyInArrow(kernel.function(), schema)
-        self._write(rows, "staging")
+        self._write(by_fragments(clean, kernel, schema), "staging")
 
     def remeasure(self) -> None:
         """The guarantee, measured again; a broken one stops the benchmark."""

@@ -3,7 +3,7 @@
 Runs in Python workers. It is handed only what it needs; the noise is drawn here, in the job whose one commit keeps it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
-from kveil.anonymize.fragments import FRAGMENT, Fragments
+from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
 from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
@@ -35,13 +35,16 @@ Flags = NDArray[np.bool_]
 
 OUTSIDE = "kveil_outside"
 """Marks rows of the population, which are counted but not released."""
+ROWS = "kveil_rows"
+"""How many rows a row stands for."""
 
 
 @dataclass(frozen=True)
 class Kernel:
     """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
 
-    `label` names the training label where cuts follow it.
+    `label` names the training label where cuts follow it. `giants` holds the frozen trees of the fragments that come in
+    shares, None for one that cannot be made safe.
     """
 
     settings: Anonymize
@@ -51,6 +54,7 @@ class Kernel:
     references: tuple[Reference, ...] = ()
     fragments: Fragments = field(default_factory=Fragments)
     label: str = ""
+    giants: Mapping[Place, bytes | None] = field(default_factory=dict)
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per partition."""
@@ -63,41 +67,79 @@ class Kernel:
         suppresses cells, its rows without quasi-identifiers, which are not yet safe.
         """
         table = table.filter(pc.is_valid(table[self.person]))
-        codes = self.codes(table)
-        inside, fitting = _inside(table), (codes != -1).all(axis=1)
-        if not (inside | fitting).all():
-            # Someone outside whose value no row of the release holds fits none of its classes.
-            known = inside | fitting
-            table, codes, inside = table.filter(pa.array(known)), codes[known], inside[known]
+        if not table.num_rows:
+            return self.schema.empty_table()
+        place = self._place(table)
+        if place in self.giants:
+            return self._rows_by_tree(table.filter(pa.array(_inside(table))), self.giants[place], bits)
+        table, codes = self._fitting(table)
+        inside = _inside(table)
         if not inside.any():
             return self.schema.empty_table()
-        people = numbered(table[self.person])
-        by = recoded if self.settings.algorithm == "local_recoding" else partition
-        found = by(self._fragment(table, codes, people, inside), self.model)
+        found = self._generalized(table, codes, inside)
         table = table.filter(pa.array(inside))
         if found is None:
-            return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
-        classes, tree = found
-        columns = self._shown(codes, classes, people, inside)
-        frozen = replace(_frozen(self.settings, self.codings, tree, columns), **self._place(table))
+            return self._suppressed(table, bits)
+        classes, columns, frozen = found
         return pa.concat_tables([self.rows(table, classes[inside], columns, bits), self.tree_row(table, frozen.to_bytes())])
 
-    def _shown(self, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
+    def tree_alone(self, table: pa.Table) -> pa.Table:
+        """The row that carries the frozen tree of rows that stand for ROWS many each; no row where they cannot be made safe."""
+        table, codes = self._fitting(table)
+        inside = _inside(table)
+        found = self._generalized(table, codes, inside) if inside.any() else None
+        return self.schema.empty_table() if found is None else self.tree_row(table, found[2].to_bytes())
+
+    def _fitting(self, table: pa.Table) -> tuple[pa.Table, I64]:
+        """The table and its codes, without people outside whose values no row of the release holds: they fit no class."""
+        codes = self.codes(table)
+        known = _inside(table) | (codes != -1).all(axis=1)
+        return (table, codes) if known.all() else (table.filter(pa.array(known)), codes[known])
+
+    def _generalized(
+        self, table: pa.Table, codes: I64, inside: Flags
+    ) -> tuple[NDArray[np.int32], dict[str, Shown], FrozenPartition] | None:
+        """Each row's class, what classes show and the frozen partition, or None when the table cannot be made safe."""
+        people = numbered(table[self.person])
+        # Rows that stand for others of a giant get their class from the tree, which boxes are not.
+        by = recoded if self.settings.algorithm == "local_recoding" and ROWS not in table.column_names else partition
+        found = by(self._fragment(table, codes, people, inside), self.model)
+        if found is None:
+            return None
+        classes, tree = found
+        columns = self._shown(table, codes, classes, people, inside)
+        key, number = self._place(table)
+        top = self.fragments.tree(key)
+        frozen = _frozen(self.settings, self.codings, tree, columns)
+        return classes, columns, frozen if top is None else replace(frozen, top=top, fragment=number)
+
+    def _rows_by_tree(self, table: pa.Table, tree: bytes | None, bits: Bits) -> pa.Table:
+        """Staging rows of a giant's share, by the tree that was grown for all of it."""
+        if tree is None:
+            return self._suppressed(table, bits)
+        frozen = FrozenPartition.from_bytes(tree)
+        return self.rows(table, frozen.tree.leaf_of(self.codes(table)), frozen.columns(), bits)
+
+    def _suppressed(self, table: pa.Table, bits: Bits) -> pa.Table:
+        return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
+
+    def _shown(self, table: pa.Table, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
         """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
-        everyone = Membership.of(classes, people)
+        rows = table[ROWS].to_numpy().astype(np.float64) if ROWS in table.column_names else None
+        everyone = Membership.of(classes, people, rows)
         columns = {coding.name: shown(coding, codes[:, i], everyone) for i, coding in enumerate(self.codings)}
         if inside.all():
             return columns
-        ours = Membership.of(classes[inside], people[inside])
+        ours = Membership.of(classes[inside], people[inside], None if rows is None else rows[inside])
         for i, coding in enumerate(self.codings):
             own = shown(coding, codes[inside, i], ours)
             columns[coding.name] = replace(columns[coding.name], representative=own.representative)
         return columns
 
-    def _place(self, table: pa.Table) -> dict[str, Any]:
-        """Which fragment of its partition the table is, and the tree that leads to it, where the partition was cut."""
-        top = self.fragments.tree(tuple(table[name][0].cast(pa.string()).as_py() for name in self.settings.partition_by))
-        return {} if top is None else {"top": top, "fragment": table[FRAGMENT][0].as_py()}
+    def _place(self, table: pa.Table) -> Place:
+        """Which fragment of which partition the table is."""
+        key = tuple(table[name][0].cast(pa.string()).as_py() for name in self.settings.partition_by)
+        return key, table[FRAGMENT][0].as_py() if FRAGMENT in table.column_names else 0
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""

@@ -10,7 +10,8 @@ from pyspark.sql.types import StructType
 from kveil.anonymize import full_domain
 from kveil.anonymize.columns import SUPPRESSED, TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
-from kveil.anonymize.fragments import FRAGMENT, fragments
+from kveil.anonymize.fragments import fragments
+from kveil.anonymize.giants import by_fragments
 from kveil.anonymize.hiding import hidden_rows
 from kveil.anonymize.kernel import OUTSIDE, Kernel
 from kveil.anonymize.leftovers import pooled
@@ -54,11 +55,10 @@ def _generalized(ctx: Context, rows: DataFrame, kernel: Kernel, schema: StructTy
     settings = ctx.policy.anonymize
     if settings.algorithm == "full_domain":
         return full_domain.staging_rows(ctx, rows, kernel, rows.count(), schema)
-    cut = fragments(rows, settings, kernel.codings, kernel.person)
+    kernel = replace(kernel, fragments=fragments(rows, settings, kernel.codings, kernel.person))
     if settings.population is not None:
         rows = _beside(rows, population_of(ctx), kernel)
-    numbered = rows.withColumn(FRAGMENT, cut.number(kernel.codings))
-    return numbered.groupBy(*settings.partition_by, FRAGMENT).applyInArrow(replace(kernel, fragments=cut).function(), schema)
+    return by_fragments(rows, kernel, schema)
 
 
 def population_reads(policy: Policy) -> list[TableRef]:

@@ -17,19 +17,22 @@ I32 = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Membership:
-    """Which person stands in which class: each row's (class, person) pair and each pair's class."""
+    """Which person stands in which class: each row's (class, person) pair and each pair's class; how many rows a row
+    stands for.
+    """
 
     classes: int
     class_of_row: I32
     pair_of_row: I64
     class_of_pair: I64
+    weight_of_row: F64 | None = None
 
     @classmethod
-    def of(cls, class_of_row: I32, people: I64) -> "Membership":
-        """From each row's class and person number (both from 0)."""
+    def of(cls, class_of_row: I32, people: I64, weights: F64 | None = None) -> "Membership":
+        """From each row's class and person number (both from 0) and its weight."""
         width = int(people.max()) + 1
         keys, pair_of_row = np.unique(class_of_row.astype(np.int64) * width + people, return_inverse=True)
-        return cls(int(class_of_row.max()) + 1, class_of_row, pair_of_row, keys // width)
+        return cls(int(class_of_row.max()) + 1, class_of_row, pair_of_row, keys // width, weights)
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,10 @@ def _mean(codes: I64, membership: Membership, coding: Coding) -> F64:
     known = codes != NULL
     pairs = membership.pair_of_row[known]
     size = len(membership.class_of_pair)
-    rows = np.bincount(pairs, minlength=size)
-    sums = np.bincount(pairs, weights=coding.middle(codes[known]), minlength=size)
+    middles = coding.middle(codes[known])
+    weights = np.ones(len(pairs)) if membership.weight_of_row is None else membership.weight_of_row[known]
+    rows = np.bincount(pairs, weights=weights, minlength=size)
+    sums = np.bincount(pairs, weights=weights * middles, minlength=size)
     held = rows > 0
     classes = membership.class_of_pair[held]
     people = np.bincount(classes, minlength=membership.classes)

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.coding import Coding
+from kveil.privacy.classes import Shown
+from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.full_domain import FrozenLevels, is_levels
 from kveil.privacy.local_recoding import Boxes
 from kveil.privacy.tree import Tree
@@ -65,6 +66,18 @@ class FrozenPartition:
     def covers(self, codes: I64) -> NDArray[np.bool_]:
         """See Frozen: every class of a released partition is."""
         return np.ones(len(codes), dtype=bool)
+
+    def columns(self) -> dict[str, Shown]:
+        """What each column's classes show; what the release does not show of them is null."""
+        classes = self.tree.classes
+        nothing = np.full(classes, NULL)
+        found = {}
+        for coding in self.codings:
+            lowest, highest = self.bounds[coding.name].T if coding.name in self.bounds else (nothing, nothing)
+            unknown = nothing if coding.is_text else np.full(classes, np.nan)
+            texts = self.labels.get(coding.name, [None] * classes)
+            found[coding.name] = Shown(texts, lowest, highest, self.representatives.get(coding.name, unknown))
+        return found
 
     def to_bytes(self) -> bytes:
         """As a numpy archive that holds no pickles."""

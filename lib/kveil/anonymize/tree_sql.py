@@ -1,0 +1,63 @@
+"""A tree over codes as a Spark SQL expression over the columns that were coded."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from kveil.anonymize.hierarchies import number_of
+from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.tree import LEAF, Tree
+
+I64 = NDArray[np.int64]
+
+
+def leaf(tree: Tree, codings: tuple[Coding, ...], node: int = 0) -> Column:
+    """The leaf that a row reaches from a node: what `Tree.leaf_of` finds for the row's codes, null people and values included."""
+    if tree.dimension[node] == LEAF:
+        return F.lit(int(tree.leaf[node]))
+    coding = codings[tree.dimension[node]]
+    members = tree.member_code[tree.member_node == node]
+    left = _is_member(coding, members) if members.size else _at_most(coding, int(tree.threshold[node]))
+    return F.when(left, leaf(tree, codings, tree.left[node])).otherwise(leaf(tree, codings, tree.right[node]))
+
+
+def _at_most(coding: Coding, threshold: int) -> Column:
+    """Whether the code is at most the threshold; null is the lowest code."""
+    column = F.col(coding.name)
+    if coding.kind == "ordered":
+        below = column.isin(list(coding.values[: threshold + 1])) if threshold >= 0 else column.isNull()
+    else:
+        below = _cell(coding) <= threshold
+    return F.coalesce(below, F.lit(True))
+
+
+def _is_member(coding: Coding, members: I64) -> Column:
+    known = np.sort(members[members >= 0])
+    found = _is_text_of(coding, known) if coding.is_text else _in_cells(coding, known)
+    return F.coalesce(found, F.lit(bool((members == NULL).any())))
+
+
+def _is_text_of(coding: Coding, codes: I64) -> Column:
+    text = F.col(coding.name).cast("string")
+    found = text.isin([coding.values[code] for code in codes.tolist()])
+    return found | ~text.isin(list(coding.values)) if coding.other in codes else found
+
+
+def _in_cells(coding: Coding, codes: I64) -> Column:
+    """Whether the value lies in one of these leaves' cells; the first and the last reach to infinity."""
+    value, found = _cell(coding), F.lit(False)
+    starts = [low for low, _ in coding.cells]
+    # Neighbouring leaves make one range.
+    ends = [*np.flatnonzero(np.diff(codes, prepend=-2) != 1).tolist(), len(codes)]
+    for first, last in ((int(codes[a]), int(codes[b - 1])) for a, b in pairwise(ends)):
+        above = value >= starts[first] if first else value.isNotNull()
+        found |= above & (value < starts[last + 1]) if last + 1 < len(starts) else above
+    return F.when(value.isNotNull(), found)
+
+
+def _cell(coding: Coding) -> Column:
+    column = F.col(coding.name)
+    return F.unix_date(column) if coding.holds == "date" else F.floor(number_of(column) / coding.step)
