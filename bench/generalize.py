@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--adult", default=os.environ.get("KVEIL_BENCH_ADULT"))
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 10], help="millions of transactions")
     parser.add_argument("--wide", type=int, default=5, help="millions of transactions with 8 quasi-identifiers; 0 for none")
+    parser.add_argument("--large", type=int, default=0, help="millions of transactions generalized once, for memory; 0 for none")
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
     book = Book("generalize")
@@ -30,6 +31,7 @@ def main() -> None:
         loss.measure(book, Path(asked.adult))
         full_domain.measure(book, Path(asked.adult))
     spark = session("kveil-bench")
+    six = speed.settings_of(speed.SIX, ["label"])
     with tempfile.TemporaryDirectory() as folder:
         for millions in asked.rows:
             for shown in (["label"], ["label", "bounds", "representative"]):
@@ -38,6 +40,8 @@ def main() -> None:
         if asked.wide:
             work = speed.Workload(spark, Path(folder), asked.wide * 1_000_000, speed.settings_of(speed.EIGHT, ["label"]))
             speed.measure(book, work, 1)
+        if asked.large:
+            speed.measure_once(book, speed.Workload(spark, Path(folder), asked.large * 1_000_000, six))
     print(book.write())
 
 

@@ -26,7 +26,7 @@ def measure(book: Book, folder: Path) -> None:
     """GCP with sets for categories, and NCP with nodes of ARX's hierarchies."""
     with (folder / "adult.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
-    sets = _of_sets(rows)
+    sets, sets_of_arx = _of_sets(rows, WITH_OCCUPATION), _of_sets(rows, OF_ARX)
     nodes = _of_hierarchies(rows, folder / "hierarchies")
     recoded(sets, Model(2000))  # compiles
     for k, target in SETS.items():
@@ -35,6 +35,7 @@ def measure(book: Book, folder: Path) -> None:
             book.add(f"Adult, sets, k={k}, Mondrian by {cuts}: GCP", gcp(sets, classes), "share")
         _local(book, f"Adult, sets, k={k}", sets, k, gcp, target)
         _local(book, f"Adult, ARX's hierarchies, k={k}", nodes, k, ncp, ARX_LOCAL[k])
+        _local(book, f"Adult, ARX's columns with sets, k={k}", sets_of_arx, k, ncp, ARX_LOCAL[k])
 
 
 def _local(book: Book, name: str, fragment: Fragment, k: int, loss, target: float) -> None:
@@ -49,27 +50,28 @@ def _local(book: Book, name: str, fragment: Fragment, k: int, loss, target: floa
 
 def gcp(fragment: Fragment, classes: NDArray[np.int32]) -> float:
     """Mean over cells: range by span for numbers; for sets of more than one value the share of all values (Ghinita 2007)."""
-    total, d = 0.0, fragment.codes.shape[1]
-    for j in range(d):
-        column = fragment.codes[:, j]
-        if fragment.is_set[j]:
-            held = np.unique(np.column_stack([classes, column]), axis=0)[:, 0]
-            size = np.bincount(held)
-            width = np.where(size > 1, size / (fragment.span[j] + 1), 0.0)
-        else:
-            low, high = _ends(column, classes)
-            width = (high - low) / fragment.span[j]
+    total = 0.0
+    for j, span in enumerate(fragment.span):
+        size = _sizes(fragment, j, classes)
+        width = np.where(size > 1, size / (span + 1), 0.0) if fragment.is_set[j] else (size - 1) / span
         total += width[classes].mean()
-    return float(total / d)
+    return float(total / len(fragment.span))
 
 
 def ncp(fragment: Fragment, classes: NDArray[np.int32]) -> float:
-    """Mean over cells of (leaves below the lowest common ancestor - 1) / (all leaves - 1)."""
-    total = 0.0
-    for j, taxonomy in enumerate(fragment.taxonomies):
-        node = taxonomy.lowest_common(*_ends(fragment.codes[:, j], classes))
-        total += ((taxonomy.sizes[node] - 1) / (taxonomy.leaves - 1))[classes].mean()
-    return float(total / len(fragment.taxonomies))
+    """Mean over cells of (values covered - 1) / (all values - 1): leaves below the lowest common ancestor, or a set's values."""
+    widths = [(_sizes(fragment, j, classes) - 1) / span for j, span in enumerate(fragment.span)]
+    return float(np.mean([width[classes].mean() for width in widths]))
+
+
+def _sizes(fragment: Fragment, j: int, classes: NDArray[np.int32]) -> I64:
+    """How many values each class covers of a column."""
+    column = fragment.codes[:, j]
+    if fragment.is_set[j]:
+        return np.bincount(np.unique(np.column_stack([classes, column]), axis=0)[:, 0])
+    low, high = _ends(column, classes)
+    taxonomy = fragment.taxonomies[j] if fragment.taxonomies else None
+    return high - low + 1 if taxonomy is None else taxonomy.sizes[taxonomy.lowest_common(low, high)]
 
 
 def _ends(column: I64, classes: NDArray[np.int32]) -> tuple[I64, I64]:
@@ -80,13 +82,12 @@ def _ends(column: I64, classes: NDArray[np.int32]) -> tuple[I64, I64]:
     return low, high
 
 
-def _of_sets(rows: list[dict[str, str]]) -> Fragment:
-    columns = [np.array([row[name] for row in rows]) for name in WITH_OCCUPATION]
+def _of_sets(rows: list[dict[str, str]], names: tuple[str, ...]) -> Fragment:
+    columns = [np.array([row[name] for row in rows]) for name in names]
     codes = [
-        c.astype(np.int64) if n == "age" else np.unique(c, return_inverse=True)[1]
-        for n, c in zip(WITH_OCCUPATION, columns, strict=True)
+        c.astype(np.int64) if n == "age" else np.unique(c, return_inverse=True)[1] for n, c in zip(names, columns, strict=True)
     ]
-    is_set = tuple(name != "age" for name in WITH_OCCUPATION)
+    is_set = tuple(name != "age" for name in names)
     return _people(codes, is_set, tuple(int(c.max() - c.min()) for c in codes), ())
 
 

@@ -120,5 +120,17 @@ def measure(book: Book, work: Workload, repeats: int) -> None:
     book.add(f"{name}: JVM", max(each.driver_mib for each in runs), "MiB")
 
 
+def measure_once(book: Book, work: Workload) -> None:
+    """Time and memory of one run, for sizes that are run to see whether memory grows with them."""
+    work.make()
+    run, check = cost_of(work.generalize), cost_of(work.remeasure)
+    name = f"{work.name}, label"
+    book.add(f"{name}: generalize once", run.cpu, "CPU s")
+    book.add(f"{name}: generalize once", run.wall, "s")
+    book.add(f"{name}: measure again", check.wall, "s")
+    book.add(f"{name}: largest Python worker", run.worker_mib, "MiB", 1024)
+    book.add(f"{name}: JVM", run.driver_mib, "MiB")
+
+
 def _median(costs: list[Cost]) -> Cost:
     return Cost(median(each.wall for each in costs), median(each.cpu for each in costs))
