@@ -36,8 +36,11 @@ def _at_most(coding: Coding, threshold: int) -> Column:
 
 def _is_member(coding: Coding, members: I64) -> Column:
     known = np.sort(members[members >= 0])
-    found = _is_text_of(coding, known) if coding.is_text else _in_cells(coding, known)
-    return F.coalesce(found, F.lit(bool((members == NULL).any())))
+    # Asked for null first: no list that is empty, as one without null may be, says null to it.
+    null = F.lit(bool((members == NULL).any()))
+    if coding.is_text:
+        return F.when(F.col(coding.name).isNull(), null).otherwise(_is_text_of(coding, known))
+    return F.when(_cell(coding).isNull(), null).otherwise(_in_cells(coding, known))
 
 
 def _is_text_of(coding: Coding, codes: I64) -> Column:
@@ -53,9 +56,9 @@ def _in_cells(coding: Coding, codes: I64) -> Column:
     # Neighbouring leaves make one range.
     ends = [*np.flatnonzero(np.diff(codes, prepend=-2) != 1).tolist(), len(codes)]
     for first, last in ((int(codes[a]), int(codes[b - 1])) for a, b in pairwise(ends)):
-        above = value >= starts[first] if first else value.isNotNull()
+        above = value >= starts[first] if first else F.lit(True)
         found |= above & (value < starts[last + 1]) if last + 1 < len(starts) else above
-    return F.when(value.isNotNull(), found)
+    return found
 
 
 def _cell(coding: Coding) -> Column:
