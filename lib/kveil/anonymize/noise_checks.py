@@ -3,6 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from kveil.anonymize.secret import named_secret
 from kveil.errors import ContractError
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.noise import RowNoise
@@ -16,8 +17,13 @@ _INSTEAD = {
 }
 
 
-def check_noise_columns(clean: DataFrame, settings: Anonymize) -> None:
-    """ContractError for a column of another type, and for a text that the policy's public list does not name."""
+def check_noise(clean: DataFrame, settings: Anonymize) -> None:
+    """ContractError for a column of another type, and for a text that the policy's public list does not name.
+
+    SettingsError for a noise key that is not there.
+    """
+    if settings.noise_key is not None:
+        named_secret(settings.noise_key.env)
     types = dict(clean.dtypes)
     for name, role in settings.noise.items():
         if types[name] not in _ALLOWED[role.holds]:

@@ -23,11 +23,12 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
         return draws
     named = ctx.policy.anonymize.noise_key
     if named is not None:
-        return replace(draws, use=(ctx.policy.name, "every release"), secret=_named(named.env))
+        return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named.env))
     return replace(draws, secret=_release_secret(ctx, release_id))
 
 
-def _named(variable: str) -> bytes:
+def named_secret(variable: str) -> bytes:
+    """The secret of `noise_key` in an environment variable; SettingsError when it is not there or short."""
     secret = os.environ.get(variable, "").encode()
     if len(secret) < SECRET_BYTES:
         raise SettingsError(

@@ -14,7 +14,7 @@ from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
 from kveil.anonymize.metric import Metric
-from kveil.anonymize.noise_checks import check_noise_columns
+from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
 from kveil.anonymize.publish import destroy_link, is_published, published_version, restored_version
@@ -32,7 +32,7 @@ from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGI
 def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
-    check_noise_columns(clean, ctx.policy.anonymize)
+    check_noise(clean, ctx.policy.anonymize)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
