@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kveil.anonymize.grid import off_grid, on_grid
 from kveil.anonymize.noise import Draws
 from kveil.privacy.row_keys import occurrences
 from kveil.settings.noise import RowNoise
@@ -156,3 +157,40 @@ def test_occurrences_count_equal_keys(keys):
     assert sorted(zip(keys, found.tolist(), strict=True)) == sorted(
         (key, number) for key in set(keys) for number in range(keys.count(key))
     )
+
+
+@given(
+    st.lists(st.none() | st.integers(-(10**12), 10**12), min_size=1, max_size=20),
+    st.sampled_from(["0.01", "0.05", "0.1", "1", "25"]),
+    st.integers(2, 4),
+)
+def test_decimals_are_lowered_to_their_grid_and_stay_on_it(units, step, places):
+    """Against Python's decimals: floor to a multiple of the step, and back, with a slice in between."""
+    role = RowNoise(lower=0, upper=100, step=step, epsilon=1)
+    values = [None if unit is None else Decimal(unit).scaleb(-places) for unit in units]
+    column = pa.chunked_array([pa.array([None, *values], pa.decimal128(20, places)).slice(1)])
+    steps = on_grid(column, role)
+    assert steps.tolist() == [
+        0 if value is None else int((value / Decimal(step)).to_integral_value(ROUND_FLOOR)) for value in values
+    ]
+    back = off_grid(steps, np.array([value is None for value in values]), role).to_pylist()
+    assert back == [
+        None if value is None else number * Decimal(step) for value, number in zip(values, steps.tolist(), strict=True)
+    ]
+
+
+def test_decimals_that_64_bits_do_not_hold_are_clamped_like_others():
+    role = RowNoise(lower=0, upper=100, step="0.01", epsilon=1000)
+    column = pa.chunked_array([pa.array([Decimal(10) ** 30, -(Decimal(10) ** 30)], pa.decimal128(38, 4))])
+    made = Draws((), (), SECRET).noisy(pa.table({"it": column, "person": [1, 2]}), {"it": role})["it"]
+    assert made.type == pa.decimal128(38, 2)
+    assert [abs(found - clamped) < 10 for found, clamped in zip(made.to_pylist(), (100, 0), strict=True)] == [True, True]
+
+
+def test_noise_on_a_grid_has_the_scale_of_its_steps():
+    role = RowNoise(lower=0, upper=10, step="0.5", epsilon=1)
+    table = pa.table({"person": np.arange(20_000), "it": pa.array([Decimal("5.25")] * 20_000, pa.decimal128(9, 2))})
+    found = np.array(Draws((), (), SECRET).noisy(table, {"it": role})["it"].to_pylist(), dtype=float)
+    assert not (found * 2 % 1).any()
+    assert abs(found.mean() - 5) < 6 * found.std() / np.sqrt(len(found))
+    assert found.std() == pytest.approx(0.5 * np.sqrt(2) * 20, rel=0.05)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kveil.anonymize.grid import off_grid, on_grid
 from kveil.privacy.randomised_response import responses
 from kveil.privacy.randomness import Bits, KeyedBits, derived_key, fresh_secret
 from kveil.privacy.row_keys import row_keys
@@ -58,22 +59,25 @@ class Draws:
 
 def _law(role: RowNoise) -> tuple[str | int, ...]:
     epsilon = Fraction(role.epsilon)
-    asked = [*role.values] if role.holds == "text" else [*role.span]
+    asked = [*role.values] if role.holds == "text" else [*role.span, str(role.step)]
     return role.mechanism, epsilon.numerator, epsilon.denominator, *asked
 
 
 def _shaken(column: pa.ChunkedArray, role: RowNoise, bits: Bits) -> pa.Array:
     missing = _missing(column)
-    given = pc.cast(pc.cast(column, pa.date32()), pa.int32()) if role.holds == "date" else column
-    values = pc.fill_null(pc.cast(given, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    values = _days(column) if role.holds == "date" else on_grid(column, role)
     lower, upper = role.span
     made = noisy(values, lower, upper, Fraction(role.epsilon), bits)
     if role.clamp_after:
         made = np.clip(made, lower, upper)
     if role.holds == "number":
-        return pa.array(made, mask=missing)
+        return off_grid(made, missing, role)
     days = np.clip(made, _FIRST_DAY, _LAST_DAY).astype(np.int32)
     return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
+
+
+def _days(column: pa.ChunkedArray) -> I64:
+    return pc.fill_null(pc.cast(pc.cast(pc.cast(column, pa.date32()), pa.int32()), pa.int64()), 0).to_numpy(zero_copy_only=False)
 
 
 def _chosen(column: pa.ChunkedArray, role: RowNoise, bits: Bits) -> pa.Array:

@@ -10,8 +10,8 @@ from kveil.settings.noise import RowNoise
 
 _ALLOWED = {"number": ("tinyint", "smallint", "int", "bigint"), "date": ("date",), "text": ("string",)}
 _INSTEAD = {
-    "number": "noise between whole numbers needs whole numbers; make it a whole number of its smallest unit in clean.money or "
-    "clean.derive",
+    "number": "exact noise needs whole numbers, or decimals with their grid as step, such as 0.01; make it a whole number of its "
+    "smallest unit in clean.money or clean.derive",
     "date": "noise between dates needs dates; make it a date in clean.derive, or give whole numbers as bounds",
     "text": "randomised_response needs texts; make it a text in clean.derive",
 }
@@ -26,11 +26,17 @@ def check_noise(clean: DataFrame, settings: Anonymize) -> None:
         named_secret(settings.noise_key.env)
     types = dict(clean.dtypes)
     for name, role in settings.noise.items():
-        if types[name] not in _ALLOWED[role.holds]:
+        if not _carries(types[name], role):
             raise ContractError(f"anonymize.noise.{name}: the clean table's column is {types[name]}; {_INSTEAD[role.holds]}")
     chosen = {name: role for name, role in settings.noise.items() if role.holds == "text"}
     if chosen:
         _check_lists(clean, chosen)
+
+
+def _carries(kind: str, role: RowNoise) -> bool:
+    if role.holds == "number" and kind.startswith("decimal"):
+        return role.places > 0
+    return kind in _ALLOWED[role.holds] and not role.places
 
 
 def _check_lists(clean: DataFrame, chosen: dict[str, RowNoise]) -> None:

@@ -59,22 +59,23 @@ def _of_column(name: str, role: RowNoise, found: dict[str, Any]) -> list[Metric]
     epsilon = Fraction(role.epsilon)
     if role.holds == "text":
         return [*metrics, Metric("noise_keep_probability", float(keep_probability(len(role.values), epsilon)), name)]
-    b = float(scale(*role.span, epsilon))
+    b, step = float(scale(*role.span, epsilon)), float(role.step)
+    wide = step * standard_deviation(b)
     metrics += [
-        Metric("noise_scale", b, name),
-        Metric("noise_sd", standard_deviation(b), name),
+        Metric("noise_scale", step * b, name),
+        Metric("noise_sd", wide, name),
         Metric("noise_clamped_share", found[f"{name} outside"] or 0.0, name),
     ]
     spread = found[f"{name} spread"]
-    return [*metrics, Metric("noise_to_spread", standard_deviation(b) / spread, name)] if spread else metrics
+    return [*metrics, Metric("noise_to_spread", wide / spread, name)] if spread else metrics
 
 
 def _measured(rows: DataFrame, settings: Anonymize) -> dict[str, Any]:
     asked = []
     for name, role in settings.noise.items():
         if role.holds != "text":
-            lower, upper = role.span
-            value = whole(name, role)
+            lower, upper = (bound * role.step for bound in role.span)
+            value = _number(name, role)
             clamped = F.greatest(F.lit(lower), F.least(F.lit(upper), value))
             asked += [
                 F.avg((~value.between(lower, upper)).cast("double")).alias(f"{name} outside"),
@@ -83,8 +84,7 @@ def _measured(rows: DataFrame, settings: Anonymize) -> dict[str, Any]:
     return _first(rows.agg(*asked)) if asked else {}
 
 
-def whole(name: str, role: RowNoise) -> Column:
-    """A noisy column's values as the whole numbers that the noise is added to."""
+def _number(name: str, role: RowNoise) -> Column:
     return F.unix_date(F.col(f"`{name}`")) if role.holds == "date" else F.col(f"`{name}`")
 
 

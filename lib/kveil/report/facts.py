@@ -231,9 +231,13 @@ def _asked_of_noise(noise: RowNoise) -> Fact:
     epsilon = decimal_text(noise.epsilon)
     if noise.holds == "text":
         return {"values": len(noise.values), "epsilon": epsilon}
-    lower, upper = (bound.isoformat() if isinstance(bound, date) else bound for bound in (noise.lower, noise.upper))
+    lower, upper = map(_bound, (noise.lower, noise.upper))
     after = {"clamp_after": True} if noise.clamp_after else {}
     return {"lower": lower, "upper": upper, "epsilon": epsilon, **after}
+
+
+def _bound(bound: int | Decimal | date | None) -> int | float | str | None:
+    return bound.isoformat() if isinstance(bound, date) else float(bound) if isinstance(bound, Decimal) else bound
 
 
 def _asked_of(sensitive: Sensitive) -> Fact:

@@ -219,10 +219,10 @@ def _noise_sentence(facts: Fact, column: Fact) -> str:
     return sentence
 
 
-def _reach(given: Fact) -> int:
+def _reach(given: Fact) -> float:
     """How far a noisy column's bounds are apart, in units or days."""
     lower, upper = given["lower"], given["upper"]
-    return (date.fromisoformat(upper) - date.fromisoformat(lower)).days if isinstance(lower, str) else int(upper - lower)
+    return (date.fromisoformat(upper) - date.fromisoformat(lower)).days if isinstance(lower, str) else float(upper - lower)
 
 
 def evidence(facts: Fact) -> list[Evidence]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from kveil.settings.base import Epsilon, Section
 
@@ -15,15 +15,18 @@ _MOST_VALUES = 10_000
 
 
 def _public(bound: Any) -> Any:
-    if isinstance(bound, datetime) or not isinstance(bound, int | float | str | date) or isinstance(bound, bool):
-        raise ValueError("a bound is a whole number of the column's unit, or a date")
     if isinstance(bound, str):
         return _date_of(bound)
-    if isinstance(bound, float) and not bound.is_integer():
-        raise ValueError("a bound is a whole number of the column's unit; write amounts in cents, for example")
-    if not isinstance(bound, date) and abs(bound) >= _MOST_BOUND:
+    if isinstance(bound, datetime | bool) or not isinstance(bound, int | float | Decimal | date):
+        raise ValueError("a bound is a number on the column's grid, or a date")
+    if isinstance(bound, date):
+        return bound
+    exact = Decimal(str(bound))
+    if not exact.is_finite():
+        raise ValueError("a bound is a finite number")
+    if abs(exact) >= _MOST_BOUND:
         raise ValueError("a bound lies between -2**62 and 2**62, so that value and noise together fit 64 bits")
-    return bound if isinstance(bound, date) else int(bound)
+    return int(exact) if exact == int(exact) else exact
 
 
 def _date_of(text: str) -> date:
@@ -45,21 +48,24 @@ def _clamping_alone(after: Any) -> Any:
     return after
 
 
-Bound = Annotated[int | date, BeforeValidator(_public)]
+Bound = Annotated[int | Decimal | date, PlainValidator(_public)]
 
 
 class RowNoise(Section):
     """Noise on each value of a column, by itself: one value is protected at `epsilon`.
 
     laplace: a whole number (of the smallest unit) or a date is clamped to the public bounds and gets discrete Laplace noise of
-    scale (upper - lower) / epsilon; `clamp_after` clamps once more. randomised_response: a text of the public list `values` is
-    kept with probability e^epsilon / (e^epsilon + values - 1) and else replaced by one of the others, each as likely.
+    scale (upper - lower) / epsilon; `clamp_after` clamps once more. With `step`, a number is first lowered to a multiple of
+    it and stays one, so that decimals with a declared grid are whole numbers of steps.
+    randomised_response: a text of the public list `values` is kept with probability e^epsilon / (e^epsilon + values - 1) and
+    else replaced by one of the others, each as likely.
     """
 
     mechanism: Literal["laplace", "randomised_response"] = "laplace"
     epsilon: Epsilon
     lower: Bound | None = None
     upper: Bound | None = None
+    step: Annotated[Decimal, Field(gt=0, le=10**9, decimal_places=9)] = Decimal(1)
     clamp_after: Annotated[bool, BeforeValidator(_clamping_alone)] = False
     values: list[str] = Field(default_factory=list, max_length=_MOST_VALUES)
 
@@ -72,10 +78,16 @@ class RowNoise(Section):
 
     @property
     def span(self) -> tuple[int, int]:
-        """The bounds as whole numbers, of days since 1970 for dates; laplace alone has them."""
+        """The bounds as whole numbers of steps, or of days since 1970; laplace alone has them."""
         assert self.lower is not None  # the validator's promise
         assert self.upper is not None
-        return _whole(self.lower), _whole(self.upper)
+        return _whole(self.lower, self.step), _whole(self.upper, self.step)
+
+    @property
+    def places(self) -> int:
+        """Decimals of the released numbers."""
+        exponent = self.step.normalize().as_tuple().exponent
+        return max(0, -int(exponent))
 
     @model_validator(mode="after")
     def _of_its_mechanism(self) -> "RowNoise":
@@ -86,8 +98,8 @@ class RowNoise(Section):
         return self
 
     def _check_values(self) -> None:
-        if self.lower is not None or self.upper is not None or self.clamp_after:
-            raise ValueError("lower, upper and clamp_after belong to mechanism laplace; randomised_response has values")
+        if self.lower is not None or self.upper is not None or self.clamp_after or self.step != 1:
+            raise ValueError("lower, upper, step and clamp_after belong to mechanism laplace; randomised_response has values")
         if len(set(self.values)) < 2 or len(set(self.values)) < len(self.values):
             raise ValueError(
                 "values lists the column's public values, at least two and each once; a list taken from the data voids the "
@@ -99,19 +111,25 @@ class RowNoise(Section):
             raise ValueError("values belong to mechanism randomised_response; laplace has lower and upper")
         if self.lower is None or self.upper is None:
             raise ValueError("laplace needs lower and upper, public bounds written down without looking at the data")
-        if isinstance(self.lower, date) != isinstance(self.upper, date):
-            raise ValueError("lower and upper are both whole numbers or both dates")
+        if isinstance(self.lower, date) != isinstance(self.upper, date) or (isinstance(self.lower, date) and self.step != 1):
+            raise ValueError("lower and upper are both numbers or both dates, and dates have no step")
+        if any(not isinstance(bound, date) and bound % self.step for bound in (self.lower, self.upper)):
+            raise ValueError(
+                f"lower and upper must be multiples of step, {self.step}; give step as the column's grid, such as 0.01"
+            )
         lower, upper = self.span
         if lower >= upper:
             raise ValueError("lower must be below upper")
-        if Fraction(upper - lower) / Fraction(self.epsilon) >= _MOST_SCALE:
+        units = int(self.step.scaleb(self.places)) if self.holds == "number" else 1
+        if units * Fraction(upper - lower) / Fraction(self.epsilon) >= _MOST_SCALE or units * max(-lower, upper) >= _MOST_BOUND:
             raise ValueError(
-                "the noise's scale (upper - lower) / epsilon must be below 2**55; narrow the bounds or raise epsilon"
+                "the noise's scale (upper - lower) / epsilon must be below 2**55 of the column's smallest unit; narrow the "
+                "bounds or raise epsilon"
             )
 
 
-def _whole(bound: int | date) -> int:
-    return (bound - date(1970, 1, 1)).days if isinstance(bound, date) else bound
+def _whole(bound: int | Decimal | date, step: Decimal) -> int:
+    return (bound - date(1970, 1, 1)).days if isinstance(bound, date) else int(bound / step)
 
 
 class Contribution(Section):
