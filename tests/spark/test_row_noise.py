@@ -1,5 +1,6 @@
 """Row noise in the stage: drawn once whatever happens to tasks and jobs, bounded per person, measured, its secret destroyed."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ from kveil.anonymize.noise import Draws
 from kveil.anonymize.noise_metrics import standard_deviation
 from kveil.anonymize.references import references
 from kveil.errors import ContractError, SettingsError
+from kveil.evaluate.recheck import recheck_metrics
+from kveil.model.generalizer import Generalizer
 from kveil.settings import Policy
-from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASE_SECRET, RELEASES
+from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASE_SECRET, RELEASES
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -104,6 +107,20 @@ def test_a_person_gives_no_more_rows_than_the_policy_says(released):
     assert found["suppressed_rows", ""] == len(ROWS) - len(released.rows) >= dropped
     assert found["rows_per_person_max", ""] == MOST
     assert found["epsilon_per_person_max", ""] == MOST * 2.5
+
+
+def test_the_second_measurement_knows_that_rows_were_dropped(released):
+    ctx = released.ctx
+    settings, release = ctx.policy.anonymize, ctx.store.read(ctx.ref(RELEASE))
+    trees = [(json.loads(row.partition), bytes(row.tree)) for row in ctx.store.read(ctx.ref(GENERALIZER)).collect()]
+    generalizers = {split: Generalizer.from_rows(settings, trees, split) for split in ("train", "holdout")}
+
+    def mismatch(rows):
+        found = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), rows, "customer", settings, generalizers)
+        return next(row for row in found if row["metric"] == "recheck_rows_mismatch")["value"]
+
+    assert mismatch(release) == 0
+    assert mismatch(release.union(release)) > 0
 
 
 def test_what_the_noise_costs_and_how_wide_it_is_stands_in_the_metrics(released):
