@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kveil.privacy import gaussian, laplace, row_laplace
 from kveil.privacy.inversion import Law
-from kveil.privacy.randomness import KeyedBits, derived_key
+from kveil.privacy.randomness import KeyedBits, Permutation, derived_key
 
 SECRET = bytes(range(32))
 SAMPLERS = {
@@ -46,8 +46,14 @@ def test_another_key_another_cell_and_a_second_draw_are_other_noise(sample):
         assert all((one == other).mean() < 0.2 for other in draws[:i])
 
 
+def test_the_permutation_is_aes_256():
+    # FIPS 197, appendix C.3.
+    block = np.frombuffer(bytes.fromhex("00112233445566778899aabbccddeeff"), dtype="<u8").astype(np.uint64)
+    assert Permutation(SECRET)(block.reshape(1, 2)).astype("<u8").tobytes().hex() == "8ea2b7ca516745bfeafc49904b496089"
+
+
 def test_words_are_aes_of_the_cell_and_the_counter():
-    # AES-256 of NIST's SP 800-38A and of the zero block under the key 00 01 .. 1f, by an independent implementation.
+    # Chained by the library's own CBC mode.
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     def aes(block):
