@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from kveil.settings.base import Epsilon, Section
 
@@ -16,7 +16,7 @@ _MOST_VALUES = 10_000
 
 def _public(bound: Any) -> Any:
     if isinstance(bound, str):
-        return _date_of(bound)
+        bound = _read(bound)
     if isinstance(bound, datetime | bool) or not isinstance(bound, int | float | Decimal | date):
         raise ValueError("a bound is a number on the column's grid, or a date")
     if isinstance(bound, date):
@@ -29,14 +29,16 @@ def _public(bound: Any) -> Any:
     return int(exact) if exact == int(exact) else exact
 
 
-def _date_of(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            "a bound is a public number or date, written down without looking at the data; bounds taken from the data "
-            "(min, max, a percentile, a class's range) void the guarantee and are refused"
-        ) from None
+def _read(text: str) -> date | Decimal:
+    for kind in (date.fromisoformat, Decimal):
+        try:
+            return kind(text)
+        except (ValueError, ArithmeticError):
+            continue
+    raise ValueError(
+        "a bound is a public number or date, written down without looking at the data; bounds taken from the data "
+        "(min, max, a percentile, a class's range) void the guarantee and are refused"
+    )
 
 
 def _clamping_alone(after: Any) -> Any:
@@ -48,7 +50,7 @@ def _clamping_alone(after: Any) -> Any:
     return after
 
 
-Bound = Annotated[int | Decimal | date, PlainValidator(_public)]
+Bound = Annotated[int | Decimal | date, BeforeValidator(_public)]
 
 
 class RowNoise(Section):
