@@ -93,8 +93,10 @@ class Permutation:
     def __call__(self, blocks: U64) -> U64:
         """The blocks' images [n, 2]."""
         plain = np.ascontiguousarray(blocks, dtype=_WORD)
+        if not plain.size:  # what is empty has no view as bytes
+            return np.empty((0, 2), dtype=np.uint64)
         made = bytearray(plain.nbytes + 16)  # the library asks for a block more than it fills
-        self._cipher.encryptor().update_into(plain.tobytes(), made)
+        self._cipher.encryptor().update_into(plain.data.cast("B"), made)
         return np.frombuffer(made, _WORD, plain.size).reshape(-1, 2).astype(np.uint64, copy=False)
 
 
