@@ -6,11 +6,13 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from kveil.anonymize.fragments import ROWS_PER_FRAGMENT
 from kveil.anonymize.noise import Draws
 from kveil.privacy import laplace, row_laplace
 from kveil.privacy.randomness import KeyedBits, fresh_secret
 from kveil.settings.noise import RowNoise
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from bench.measure import Book, cost_of
 from bench.transactions import transactions
@@ -55,7 +57,7 @@ class Job:
         self._write(self.table().repartition(SHUFFLE), "moved")
 
     def noisy(self) -> None:
-        """Reads, brings rows together as a release's partitions do, draws, writes."""
+        """Reads, brings equal rows together as a full-domain release does, draws, writes."""
         clean = self.table()
         draws, names = Draws(tuple(clean.columns), ("bench",)), clean.columns
 
@@ -63,7 +65,8 @@ class Job:
             made = draws.noisy(table, NOISE)
             return table.set_column(names.index("amount_cents"), "amount_cents", made["amount_cents"])
 
-        self._write(clean.groupBy("date").applyInArrow(noise, clean.schema), "noisy")
+        group = F.pmod(F.xxhash64(*names), F.lit(max(SHUFFLE, self.rows // ROWS_PER_FRAGMENT)))
+        self._write(clean.groupBy(group).applyInArrow(noise, clean.schema), "noisy")
 
     def table(self) -> DataFrame:
         """The rows."""

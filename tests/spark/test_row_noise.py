@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from kveil.anonymize import stage, staging
+from kveil.anonymize import full_domain, stage, staging
 from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
+from kveil.anonymize.identity import used_columns
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.noise_metrics import standard_deviation
@@ -192,22 +193,23 @@ def test_no_plan_holds_the_secret(spark, kernel, capsys):
 
 
 def test_a_noise_key_repeats_an_unchanged_row_s_draw_and_says_so(store, monkeypatch):
-    """Two releases by two algorithms: their noise is the same where no row is suppressed."""
+    """A full-domain release against the draws of the whole table at once: neither the release nor its groups play a part."""
     monkeypatch.setenv("SHOP_NOISE", "0123456789abcdef" * 4)
+    monkeypatch.setattr(full_domain, "ROWS_PER_FRAGMENT", 100)
     wide = {"age": {"kind": "number", "step": 50}, "town": {"kind": "category"}}
-    found = []
-    for algorithm in ("mondrian", "full_domain"):
-        asked = {"algorithm": algorithm, "noise_key": {"env": "SHOP_NOISE"}, "quasi_identifiers": wide, "contribution": None}
-        document = shop(**{f"anonymize__{key}": value for key, value in {**POLICY["anonymize"], **asked}.items()})
-        ctx = prepared(store, document)
-        stage.run(ctx)
-        assert metrics_of(ctx)["noise_repeats", ""] == 1
-        assert metrics_of(ctx)["suppressed_rows", ""] == 0
-        assert ctx.store.version(ctx.ref(RELEASE_SECRET)) is None
-        rows = ctx.store.read(ctx.ref(RELEASE)).select("month", "split", "cents", "date", "item", "reduced").collect()
-        found.append(sorted(map(tuple, rows), key=repr))
-    assert len(found[0]) == len(ROWS)
-    assert found[0] == found[1]
+    asked = {"algorithm": "full_domain", "noise_key": {"env": "SHOP_NOISE"}, "quasi_identifiers": wide, "contribution": None}
+    ctx = prepared(store, shop(**{f"anonymize__{key}": value for key, value in {**POLICY["anonymize"], **asked}.items()}))
+    stage.run(ctx)
+    assert metrics_of(ctx)["noise_repeats", ""] == 1
+    assert ctx.store.version(ctx.ref(RELEASE_SECRET)) is None
+    table = ctx.store.read(ctx.ref(CLEAN)).toArrow()
+    draws = Draws(tuple(used_columns(ctx.policy)), ("shop", "every release"), b"0123456789abcdef" * 4)
+    made = draws.noisy(table, ctx.policy.anonymize.noise)
+    kept = ["month", "split", "reduced"]
+    expected = zip(*[table[name].to_pylist() for name in kept], *[made[name].to_pylist() for name in made], strict=True)
+    found = ctx.store.read(ctx.ref(RELEASE)).select(*kept, *made).collect()
+    assert len(found) == len(ROWS)
+    assert sorted(map(tuple, found), key=repr) == sorted(expected, key=repr)
 
 
 def test_noise_that_cannot_be_drawn_is_one_sentence_and_nothing_is_booked(store, monkeypatch):
