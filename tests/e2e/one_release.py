@@ -1,9 +1,15 @@
-"""Anonymizes a small table in a session of its own and prints what was measured: `python -m tests.e2e.one_release LAKE`."""
+"""Anonymizes a small table in a session of its own and prints what was measured: `python -m tests.e2e.one_release LAKE`.
+
+With KVEIL_TEST_STUMBLE=FILE the first task that makes rows fails, and Spark tries it again.
+"""
 
 import json
+import os
 import sys
+from pathlib import Path
 
-from kveil.anonymize import fragments, stage
+from kveil.anonymize import fragments, stage, staging
+from kveil.anonymize.kernel import Kernel
 from kveil.session import session
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE
@@ -12,19 +18,38 @@ from kveil.tables.store import TableStore
 from tests.builders import clean_rows, context, purchases, shop
 
 
+class Stumbling(Kernel):
+    """Fails once, then works."""
+
+    def function(self):
+        released, marker = super().function(), Path(os.environ["KVEIL_TEST_STUMBLE"])
+
+        def once(table):
+            if not marker.exists():
+                marker.touch()
+                raise RuntimeError("a worker is lost")
+            return released(table)
+
+        return once
+
+
 def main(folder: str) -> None:
-    """One release without noise, in fragments; its metrics and the number of rows per class, as JSON."""
+    """One release in fragments whose noise repeats; its metrics, the rows per class and the noisy values, as JSON."""
+    if "KVEIL_TEST_STUMBLE" in os.environ:
+        staging.Kernel = Stumbling
+    os.environ["KVEIL_TEST_NOISE"] = "0123456789abcdef" * 4
     fragments.ROWS_PER_FRAGMENT, fragments.SAMPLED_PER_FRAGMENT = 600, 300
     spark = session("kveil-one-release")
     store = TableStore(spark, Lake.at(folder))
-    document = shop(anonymize__partition_by=["split"], anonymize__noise={}, anonymize__budget=None)
+    document = shop(anonymize__partition_by=["split"], anonymize__noise_key={"env": "KVEIL_TEST_NOISE"})
     ctx = context(store, document, "anonymize")
     # Spark samples by partition, so the same rows must lie in the same partition everywhere.
     store.replace(ctx.ref(CLEAN), clean_rows(spark, purchases()).repartition(1))
     stage.run(ctx)
     metrics = {f"{row.metric} {row.scope}": row.value for row in ctx.store.read(ctx.ref(PRIVACY_METRICS)).collect()}
     classes = store.read(ctx.ref(RELEASE)).groupBy("split", "age", "town", "date").count().collect()
-    print(json.dumps([metrics, sorted(map(str, classes))]))
+    noisy = store.read(ctx.ref(RELEASE)).select("split", "item", "cents").collect()
+    print(json.dumps([metrics, sorted(map(str, classes)), sorted(map(str, noisy))]))
 
 
 if __name__ == "__main__":

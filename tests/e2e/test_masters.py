@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 SPARK = Path(pyspark.__file__).parent
 
 
-def released(lake: Path, **environment: str) -> tuple[dict[str, float], list[str]]:
-    """What one_release measured, and its classes, in a session made by this environment."""
+def released(lake: Path, **environment: str) -> tuple[dict[str, float], list[str], list[str]]:
+    """What one_release measured, its classes and its noisy values, in a session made by this environment."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.e2e.one_release", str(lake)],
         cwd=ROOT,
@@ -29,8 +29,8 @@ def released(lake: Path, **environment: str) -> tuple[dict[str, float], list[str
         check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    metrics, classes = json.loads(run.stdout.splitlines()[-1])
-    return metrics, classes
+    metrics, classes, noisy = json.loads(run.stdout.splitlines()[-1])
+    return metrics, classes, noisy
 
 
 @contextmanager
@@ -64,16 +64,21 @@ def check(metrics: dict[str, float]) -> None:
 
 
 def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(tmp_path):
-    local, classes = released(tmp_path / "local", KVEIL_MASTER="local[2]")
+    local, classes, noisy = released(tmp_path / "local", KVEIL_MASTER="local[2]")
     check(local)
     with cluster(tmp_path) as address:
-        standalone, _ = released(tmp_path / "standalone", KVEIL_MASTER=address)
+        stumbled = tmp_path / "a task failed"
+        standalone, _, again = released(tmp_path / "standalone", KVEIL_MASTER=address, KVEIL_TEST_STUMBLE=str(stumbled))
     check(standalone)
     # A Connect server is the platform's: here one of pyspark's own, which is given Delta as a cluster would have it.
     jars = ",".join(map(str, sorted(jar_folder().glob("*.jar"))))
     (tmp_path / "spark-defaults.conf").write_text(f"spark.jars {jars}\nspark.sql.shuffle.partitions 8\n")
-    connect, _ = released(tmp_path / "connect", SPARK_REMOTE="local[2]", SPARK_CONF_DIR=str(tmp_path))
+    connect, _, elsewhere = released(tmp_path / "connect", SPARK_REMOTE="local[2]", SPARK_CONF_DIR=str(tmp_path))
     check(connect)
+    # One key, the same rows: whatever failed and wherever rows lay, each drew the same noise.
+    assert stumbled.exists()
+    assert len(set(noisy)) > 2000
+    assert noisy == again == elsewhere
     assert len(classes) > 100
     for other in (standalone, connect):
         # Sampling depends on how rows lie in partitions, so fragments may be cut elsewhere; detail must not suffer.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kveil.report import findings, render, stage, words
 from kveil.report.figures import class_sizes, pictures
+from kveil.report.noise_findings import noise_sentences
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 VOID = {"meta", "br", "path", "use", "rect", "circle", "line"}
@@ -312,9 +313,31 @@ def test_a_measure_of_the_future_shows_up_by_itself(facts):
 
 
 def test_noise_is_called_large_only_where_it_is(facts):
-    assert "says almost nothing" in findings.noise_sentences(facts)[0]
+    assert "says almost nothing" in noise_sentences(facts)[0]
     next(row for row in facts["privacy"] if row["metric"] == "noise_scale")["value"] = 999.0
-    assert "says almost nothing" not in findings.noise_sentences(facts)[0]
+    assert "says almost nothing" not in noise_sentences(facts)[0]
+    facts["privacy"].append(
+        {
+            "measured_on": "staging",
+            "metric": "noise_to_spread",
+            "scope": "amount_cents",
+            "value": 3.5,
+            "threshold": None,
+            "met": None,
+        }
+    )
+    assert "3.5 times as far as the values do: a single" in noise_sentences(facts)[0]
+
+
+def test_noise_on_dates_and_categories_is_told_in_their_words(facts):
+    column = next(column for column in facts["asked"]["columns"] if column["role"] == "noise")
+    column["parameters"] = {"lower": "2024-01-01", "upper": "2024-12-31", "epsilon": "1", "clamp_after": True}
+    scale = next(row for row in facts["privacy"] if row["metric"] == "noise_scale")
+    scale["value"] = 365.0
+    assert "365 days, values lie between 2024-01-01 and 2024-12-31. The noise is at least" in noise_sentences(facts)[0]
+    assert "2024-01-01 … 2024-12-31, then discrete Laplace noise, then clamped again; ε = 1" in words.parameters(column)
+    column["parameters"] = {"values": 4, "epsilon": "1"}
+    assert "one of 4 public values, kept or exchanged" in words.parameters(column)
 
 
 def test_budgets_add_up_exactly(facts):

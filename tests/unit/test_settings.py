@@ -4,6 +4,7 @@ import pytest
 import yaml
 from kveil.errors import SettingsError
 from kveil.settings import fingerprint, load
+from kveil.settings.noise import RowNoise
 
 from tests.builders import CONF, changed, journey
 
@@ -146,3 +147,49 @@ def test_distinct_values_are_asked_where_nothing_else_is(tmp_path):
     assert distinct({"t": 0.3}) == 1
     assert distinct({"beta": 1, "distinct": 3}) == 3
     assert distinct({"recursive": {"c": 2, "l": 3}, "t": None}) == 1
+
+
+@pytest.mark.parametrize(
+    ("noise", "says"),
+    [
+        ({"lower": 0, "upper": 9, "epsilon": "inf"}, "finite"),
+        ({"lower": 0, "upper": 9, "epsilon": "nan"}, "finite"),
+        ({"lower": 0, "upper": 9, "epsilon": 1e6}, "less than or equal to 1000"),
+        ({"lower": 9, "upper": 9, "epsilon": 1}, "lower must be below upper"),
+        ({"lower": "2025-01-01", "upper": "2024-01-01", "epsilon": 1}, "lower must be below upper"),
+        ({"lower": "min", "upper": "max", "epsilon": 1}, "bounds taken from the data"),
+        ({"lower": "p01", "upper": 100, "epsilon": 1}, "bounds taken from the data"),
+        ({"lower": 0, "upper": 2**63, "epsilon": 1}, "fit 64 bits"),
+        ({"lower": -(2**70), "upper": 0, "epsilon": 1}, "fit 64 bits"),
+        ({"lower": 0, "upper": 2**60, "epsilon": "0.000000001"}, "scale"),
+        ({"lower": 0, "upper": 10.5, "epsilon": 1}, "multiples of step"),
+        ({"lower": 0, "upper": 10.005, "step": 0.01, "epsilon": 1}, "multiples of step"),
+        ({"lower": 0, "upper": 2**56, "step": 0.000001, "epsilon": 1}, "scale"),
+        ({"lower": 0, "upper": 10, "step": 0, "epsilon": 1}, "greater than 0"),
+        ({"lower": "2024-01-01", "upper": "2024-02-01", "step": 7, "epsilon": 1}, "dates have no step"),
+        ({"lower": 0, "upper": float("inf"), "epsilon": 1}, "finite"),
+        ({"lower": True, "upper": 10, "epsilon": 1}, "on the column's grid"),
+        ({"lower": 0, "upper": "2024-01-01", "epsilon": 1}, "both"),
+        ({"lower": 0, "epsilon": 1}, "public bounds"),
+        ({"lower": 0, "upper": 9, "epsilon": 1, "clamp_after": "redraw"}, "drawing again"),
+        ({"lower": 0, "upper": 9, "epsilon": 1, "values": ["a", "b"]}, "values belong to"),
+        ({"mechanism": "randomised_response", "values": ["a"], "epsilon": 1}, "at least two"),
+        ({"mechanism": "randomised_response", "values": ["a", "a"], "epsilon": 1}, "each once"),
+        ({"mechanism": "randomised_response", "epsilon": 1}, "public values"),
+        ({"mechanism": "randomised_response", "values": ["a", "b"], "lower": 0, "epsilon": 1}, "belong to mechanism laplace"),
+        ({"mechanism": "gaussian", "lower": 0, "upper": 9, "epsilon": 1}, "'laplace'"),
+    ],
+)
+def test_noise_that_would_protect_nobody_is_refused(tmp_path, noise, says):
+    found = problems(tmp_path, journey(anonymize__noise={"amount_cents": noise}))
+    assert found
+    assert all("anonymize.noise.amount_cents" in line and says in line for line in found)
+
+
+def test_dates_are_bounds_and_a_noise_key_needs_noise(tmp_path):
+    noise = {"date": {"lower": "2017-01-01", "upper": "2017-12-31", "epsilon": 1}}
+    role = RowNoise.model_validate(noise["date"])
+    assert (role.holds, role.span) == ("date", (17167, 17531))
+    found = problems(tmp_path, journey(anonymize__noise={}, anonymize__noise_key={"env": "KEY"}))
+    assert "noise_key" in found[0]
+    assert "contribution.rows" in problems(tmp_path, journey(anonymize__contribution={"rows": 0}))[0]

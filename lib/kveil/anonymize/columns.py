@@ -1,6 +1,7 @@
 """The released table's columns: what each role of the policy becomes."""
 
 from kveil.settings.anonymize import Anonymize
+from kveil.settings.noise import RowNoise
 
 PERSON, TREE, SUPPRESSED = "kveil_person", "kveil_tree", "kveil_suppressed"
 
@@ -25,8 +26,15 @@ def of_release(settings: Anonymize, clean: Types) -> Types:
         **{name: clean[name] for name in settings.partition_by},
         **of_quasi_identifiers(settings),
         **{name: clean[name] for name in as_they_are},
-        **dict.fromkeys(settings.noise, "bigint"),
+        **{name: of_noise(role) for name, role in settings.noise.items()},
     }
+
+
+def of_noise(role: RowNoise) -> str:
+    """The SQL type that holds any noisy value of a column."""
+    if role.holds == "number" and role.places:
+        return f"decimal(38,{role.places})"
+    return {"number": "bigint", "date": "date", "text": "string"}[role.holds]
 
 
 def of_staging(settings: Anonymize, clean: Types) -> Types:

@@ -5,7 +5,6 @@ Runs in Python workers. It is handed only what it needs; the noise is drawn here
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,18 @@ from numpy.typing import NDArray
 from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
+from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frozen import FrozenPartition
 from kveil.privacy.labels import WHOLE
-from kveil.privacy.laplace import noisy
 from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, PopulationRule
 from kveil.privacy.mondrian import partition
-from kveil.privacy.randomness import Bits, SystemBits
 from kveil.privacy.space import Fragment
 from kveil.privacy.tree import Tree
-from kveil.settings.anonymize import Anonymize, RowNoise
+from kveil.settings.anonymize import Anonymize
 
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -43,8 +41,8 @@ ROWS = "kveil_rows"
 class Kernel:
     """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
 
-    `label` names the training label where cuts follow it. `giants` holds the frozen trees of the fragments that come in
-    shares, None for one that cannot be made safe.
+    `label` names the training label where cuts follow it; noise is made of `draws`. `giants` holds the frozen trees of the
+    fragments that come in shares, None for one that cannot be made safe.
     """
 
     settings: Anonymize
@@ -54,13 +52,15 @@ class Kernel:
     references: tuple[Reference, ...] = ()
     fragments: Fragments = field(default_factory=Fragments)
     label: str = ""
+    draws: Draws = field(default_factory=Draws)
     giants: Mapping[Place, bytes | None] = field(default_factory=dict)
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per partition."""
-        return lambda table: self.released(table, SystemBits())
+        # Spark counts a method's `self` as an argument.
+        return lambda table: self.released(table)  # noqa: PLW0108
 
-    def released(self, table: pa.Table, bits: Bits) -> pa.Table:
+    def released(self, table: pa.Table) -> pa.Table:
         """Staging rows: the kept rows with their person, and one row that carries the frozen tree.
 
         Rows without a person are left out. A partition that cannot be made safe yields no row at all or, where the policy
@@ -71,7 +71,7 @@ class Kernel:
             return self.schema.empty_table()
         place = self._place(table)
         if place in self.giants:
-            return self._rows_by_tree(table.filter(pa.array(_inside(table))), self.giants[place], bits)
+            return self._rows_by_tree(table.filter(pa.array(_inside(table))), self.giants[place])
         table, codes = self._fitting(table)
         inside = _inside(table)
         if not inside.any():
@@ -79,9 +79,9 @@ class Kernel:
         found = self._generalized(table, codes, inside)
         table = table.filter(pa.array(inside))
         if found is None:
-            return self._suppressed(table, bits)
+            return self._suppressed(table)
         classes, columns, frozen = found
-        return pa.concat_tables([self.rows(table, classes[inside], columns, bits), self.tree_row(table, frozen.to_bytes())])
+        return pa.concat_tables([self.rows(table, classes[inside], columns), self.tree_row(table, frozen.to_bytes())])
 
     def tree_alone(self, table: pa.Table) -> pa.Table:
         """The row that carries the frozen tree of rows that stand for ROWS many each; no row where they cannot be made safe."""
@@ -113,15 +113,15 @@ class Kernel:
         frozen = _frozen(self.settings, self.codings, tree, columns)
         return classes, columns, frozen if top is None else replace(frozen, top=top, fragment=number)
 
-    def _rows_by_tree(self, table: pa.Table, tree: bytes | None, bits: Bits) -> pa.Table:
+    def _rows_by_tree(self, table: pa.Table, tree: bytes | None) -> pa.Table:
         """Staging rows of a giant's share, by the tree that was grown for all of it."""
         if tree is None:
-            return self._suppressed(table, bits)
+            return self._suppressed(table)
         frozen = FrozenPartition.from_bytes(tree)
-        return self.rows(table, frozen.tree.leaf_of(self.codes(table)), frozen.columns(), bits)
+        return self.rows(table, frozen.tree.leaf_of(self.codes(table)), frozen.columns())
 
-    def _suppressed(self, table: pa.Table, bits: Bits) -> pa.Table:
-        return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
+    def _suppressed(self, table: pa.Table) -> pa.Table:
+        return self._rows_without_cells(table) if self.settings.suppress == "cell" else self.schema.empty_table()
 
     def _shown(self, table: pa.Table, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
         """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
@@ -181,24 +181,23 @@ class Kernel:
         population = PopulationRule((asked.k_map or 0) if asked else 0, least, greatest)
         return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
-    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown]) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
-        return self._with_the_rest(table, made, bits)
+        return self._with_the_rest(table, made)
 
-    def _rows_without_cells(self, table: pa.Table, bits: Bits) -> pa.Table:
+    def _rows_without_cells(self, table: pa.Table) -> pa.Table:
         made = {name: pa.nulls(table.num_rows, self.schema.field(name).type) for name in of_quasi_identifiers(self.settings)}
         stars = pa.array([WHOLE] * table.num_rows, pa.string())
         labels = {name: stars for name in self.settings.quasi_identifiers if name in made}
-        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels}, bits)
+        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels})
 
-    def _with_the_rest(self, table: pa.Table, made: dict[str, Any], bits: Bits) -> pa.Table:
+    def _with_the_rest(self, table: pa.Table, made: dict[str, Any]) -> pa.Table:
         """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
         made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
-        for name, role in self.settings.noise.items():
-            made[name] = _with_noise(table[name], role, bits)
+        made |= self.draws.noisy(table, self.settings.noise)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -254,13 +253,6 @@ def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
         days = np.round(np.where(missing, 0, values)).astype(np.int32)
         return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
     return pa.array(values, mask=missing)
-
-
-def _with_noise(column: pa.ChunkedArray, role: RowNoise, bits: Bits) -> pa.Array:
-    """Noise on every value; a null stays null, since whether a value exists is not what the noise protects."""
-    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
-    values = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
-    return pa.array(noisy(values, role.lower, role.upper, Fraction(role.epsilon), bits), mask=missing)
 
 
 def _cast(column: Any, kind: pa.DataType) -> pa.Array:

@@ -17,6 +17,7 @@ from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.settings.disclosure import Sensitive
+from kveil.settings.noise import RowNoise
 from kveil.tables import schema
 from kveil.tables.declaration import Table, TableRef
 from kveil.tables.lake import Lake
@@ -220,10 +221,23 @@ def _columns(policy: Policy) -> Iterator[Fact]:
     for name, sensitive in release.sensitive.items():
         yield _column(name, "sensitive", "", _asked_of(sensitive))
     for name, noise in release.noise.items():
-        bounds = {"lower": noise.lower, "upper": noise.upper, "epsilon": decimal_text(noise.epsilon)}
-        yield _column(name, "noise", noise.mechanism, bounds)
+        yield _column(name, "noise", noise.mechanism, _asked_of_noise(noise))
     for name, reason in release.insensitive.items():
         yield _column(name, "insensitive", "", {"reason": reason})
+
+
+def _asked_of_noise(noise: RowNoise) -> Fact:
+    """Bounds (dates as texts) or the number of public values, and epsilon."""
+    epsilon = decimal_text(noise.epsilon)
+    if noise.holds == "text":
+        return {"values": len(noise.values), "epsilon": epsilon}
+    lower, upper = map(_bound, (noise.lower, noise.upper))
+    after = {"clamp_after": True} if noise.clamp_after else {}
+    return {"lower": lower, "upper": upper, "epsilon": epsilon, **after}
+
+
+def _bound(bound: int | Decimal | date | None) -> int | float | str | None:
+    return bound.isoformat() if isinstance(bound, date) else float(bound) if isinstance(bound, Decimal) else bound
 
 
 def _asked_of(sensitive: Sensitive) -> Fact:

@@ -196,23 +196,6 @@ def _spent_query(facts: Fact) -> str:
     )
 
 
-def noise_sentences(facts: Fact) -> list[str]:
-    """For each noisy column, the noise's size against the range of its values."""
-    sentences = []
-    for column in facts["asked"]["columns"]:
-        scale = measured(facts, "noise_scale", column["column"])
-        if column["role"] == "noise" and scale is not None:
-            lower, upper = column["parameters"]["lower"], column["parameters"]["upper"]
-            sentence = f"{column['column']}: the noise's scale b is {number(scale)}, values lie between {lower:,} and {upper:,}."
-            if scale >= (upper - lower) / 2:
-                sentence += (
-                    " The noise is at least as large as any value's distance from the middle of its range: a single released"
-                    " value says almost nothing, only sums and means over many rows do."
-                )
-            sentences.append(sentence)
-    return sentences
-
-
 def evidence(facts: Fact) -> list[Evidence]:
     """The three risks of WP29 Opinion 05/2014, with what was and what was not measured."""
     return [

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kveil.report import findings, words
 from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
+from kveil.report.noise_findings import noise_sentences
 from kveil.report.partition_figure import partition_picture
 
 Fact = dict[str, Any]
@@ -109,7 +110,7 @@ def _view(facts: Fact) -> dict[str, Any]:
         "groups": _groups(facts),
         "gate": _checks([(row["check"], row["measured"], row["threshold"], row["met"]) for row in facts["gate"]]),
         "gate_asked": _checks([(name, None, threshold, None) for name, threshold in facts["asked"]["gate"].items()]),
-        "noise_sentences": findings.noise_sentences(facts),
+        "noise_sentences": noise_sentences(facts),
         "scores": _scores(facts),
         "spending": findings.spending(facts),
         "pictures": [*pictures(facts), partition_picture(facts)],

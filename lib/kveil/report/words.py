@@ -105,6 +105,11 @@ METRICS: dict[str, Words] = {
     "suppressed_cells_share": Words(SUPPRESSION, "Quasi-identifiers suppressed, alone or with their row", percent, "≤"),
     "noise_epsilon": Words(NOISE, "Epsilon per value", number, "≤"),
     "noise_scale": Words(NOISE, "Scale b of the noise, in the column's unit"),
+    "noise_sd": Words(NOISE, "Standard deviation of the noise; its square is subtracted from a variance to de-bias it"),
+    "noise_to_spread": Words(NOISE, "Standard deviation of the noise over that of the clamped values", number),
+    "noise_keep_probability": Words(NOISE, "Probability that a value is released as it is", percent),
+    "noise_repeats": Words(NOISE, "An unchanged row draws the same noise in every release (noise_key): 1 for yes"),
+    "contribution_rows_dropped": Words(NOISE, "Rows suppressed because their person had given enough, count"),
     "noise_clamped_share": Words(NOISE, "Values moved to a bound before noise", percent, "≤"),
     "rows_per_person_max": Words(NOISE, "Rows m of one person, maximum"),
     "rows_per_person_p99": Words(NOISE, "Rows m of one person, 99th percentile"),
@@ -176,6 +181,13 @@ def _of_sensitive(given: dict[str, Any]) -> Iterator[str]:
         yield f"no value is more than {number(1 + given['beta'])} times as frequent as in the whole table (β-likeness)"
 
 
+def _mechanism(given: dict[str, Any]) -> str:
+    if "values" in given:
+        return f"one of {given['values']:,} public values, kept or exchanged by randomised response"
+    clamped = f"clamped to {number(given['lower'])} … {number(given['upper'])}, then discrete Laplace noise"
+    return f"{clamped}, then clamped again" if given.get("clamp_after") else clamped
+
+
 def parameters(column: dict[str, Any]) -> str:
     """A released column's parameters in words."""
     given = column["parameters"]
@@ -185,8 +197,7 @@ def parameters(column: dict[str, Any]) -> str:
         case "sensitive":
             return "; ".join(_of_sensitive(given))
         case "noise":
-            clamped = f"clamped to {given['lower']:,} … {given['upper']:,}, then discrete Laplace noise"
-            return f"{clamped}; ε = {given['epsilon']} per value"
+            return f"{_mechanism(given)}; ε = {given['epsilon']} per value"
         case "insensitive":
             return f"released as it is; reason given: {given['reason']}"
     if given.get("order"):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from kveil.settings.base import Epsilon, Identifier, Section, Share
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
+from kveil.settings.noise import Contribution, NoiseKey, RowNoise
 
 Shown = Literal["label", "bounds", "representative"]
 ShownColumns = Annotated[list[Shown], Field(min_length=1)]
@@ -69,21 +70,6 @@ class QuasiIdentifier(Section):
         return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
-class RowNoise(Section):
-    """Discrete Laplace noise on each value of an integer column, after clamping to public bounds."""
-
-    mechanism: Literal["laplace"] = "laplace"
-    lower: int
-    upper: int
-    epsilon: Epsilon
-
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> "RowNoise":
-        if self.lower >= self.upper:
-            raise ValueError("lower must be below upper")
-        return self
-
-
 class Budget(Section):
     """What all releases of this policy's table may spend together, counted per value."""
 
@@ -110,6 +96,8 @@ class Anonymize(Section):
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
     noise: dict[str, RowNoise] = Field(default_factory=dict)
+    noise_key: NoiseKey | None = None
+    contribution: Contribution | None = None
     insensitive: dict[str, str] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
@@ -130,6 +118,8 @@ class Anonymize(Section):
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
         if self.noise and self.budget is None:
             raise ValueError("noise needs a budget")
+        if self.noise_key is not None and not self.noise:
+            raise ValueError("noise_key repeats draws of noise, and the release has none; remove it or name columns in noise")
         if self.incremental and not self.slice_columns:
             raise ValueError(
                 "incremental needs a column of partition_by besides split, such as month, that tells new rows from old"

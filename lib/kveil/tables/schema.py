@@ -129,6 +129,12 @@ STAGING = Table(
     ),
     "the release's columns",
 )
+RELEASE_SECRET = Table(
+    "restricted",
+    "{policy}_release_secret",
+    "What a release's noise is a function of, so that a run that was cut short draws the same; destroyed with the link.",
+    (_RELEASE, Column("secret", "binary", "32 random bytes")),
+)
 FREQUENCIES = Table(
     "restricted",
     "{policy}_frequencies",
@@ -371,7 +377,7 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, FREQUENCIES, CANDIDATE, TRAJECTORIES,
-    RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS,
-    DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, RELEASE_SECRET, FREQUENCIES,
+    CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS,
+    BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
 )  # fmt: skip

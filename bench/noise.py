@@ -1,0 +1,32 @@
+"""make bench-noise: noise on rows, beside copying the table.
+
+python -m bench.noise [--rows MILLIONS ...] [--repeats N]
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from kveil.session import session
+
+from bench import row_noise
+from bench.measure import Book
+
+
+def main() -> None:
+    """Runs what was asked for and writes bench/results/noise.json."""
+    parser = argparse.ArgumentParser(prog="bench.noise")
+    parser.add_argument("--rows", type=int, nargs="*", default=[1, 10], help="millions of transactions")
+    parser.add_argument("--repeats", type=int, default=3)
+    asked = parser.parse_args()
+    book = Book("noise")
+    row_noise.samplers(book, asked.repeats)
+    spark = session("kveil-bench")
+    with tempfile.TemporaryDirectory() as folder:
+        for millions in asked.rows:
+            row_noise.measure(book, row_noise.Job(spark, Path(folder), millions * 1_000_000), asked.repeats)
+    print(book.write())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Whether the clean table's columns can carry the noise that the policy asks for, before anything is booked or drawn."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize.secret import named_secret
+from kveil.errors import ContractError
+from kveil.settings.anonymize import Anonymize
+from kveil.settings.noise import RowNoise
+
+_ALLOWED = {"number": ("tinyint", "smallint", "int", "bigint"), "date": ("date",), "text": ("string",)}
+_INSTEAD = {
+    "number": "exact noise needs whole numbers, or decimals with their grid as step, such as 0.01; make it a whole number of its "
+    "smallest unit in clean.money or clean.derive",
+    "date": "noise between dates needs dates; make it a date in clean.derive, or give whole numbers as bounds",
+    "text": "randomised_response needs texts; make it a text in clean.derive",
+}
+
+
+def check_noise(clean: DataFrame, settings: Anonymize) -> None:
+    """ContractError for a column of another type, and for a text that the policy's public list does not name.
+
+    SettingsError for a noise key that is not there.
+    """
+    if settings.noise_key is not None:
+        named_secret(settings.noise_key.env)
+    types = dict(clean.dtypes)
+    for name, role in settings.noise.items():
+        if not _carries(types[name], role):
+            raise ContractError(f"anonymize.noise.{name}: the clean table's column is {types[name]}; {_INSTEAD[role.holds]}")
+    chosen = {name: role for name, role in settings.noise.items() if role.holds == "text"}
+    if chosen:
+        _check_lists(clean, chosen)
+
+
+def _carries(kind: str, role: RowNoise) -> bool:
+    if role.holds == "number" and kind.startswith("decimal"):
+        return role.places > 0
+    return kind in _ALLOWED[role.holds] and not role.places
+
+
+def _check_lists(clean: DataFrame, chosen: dict[str, RowNoise]) -> None:
+    unlisted = [F.count_if(~F.col(f"`{name}`").isin(role.values)).alias(name) for name, role in chosen.items()]
+    row = clean.agg(*unlisted).first()
+    assert row is not None  # an aggregation without groups has one row
+    for name in chosen:
+        if row[name]:
+            raise ContractError(
+                f"anonymize.noise.{name}.values: {row[name]:,} rows hold a text that the list does not name; name every value "
+                "that the column may hold, or make the others one value in clean.derive"
+            )
