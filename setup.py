@@ -28,6 +28,7 @@ setup(
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "numba>=0.60",
+        "cryptography>=42",
     ],
     extras_require={"local": LOCAL, "demo": DEMO, "test": TEST, "lint": LINT, "dev": LOCAL + DEMO + TEST + LINT},
     entry_points={"console_scripts": ["kveil = kveil.cli:main"]},

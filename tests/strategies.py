@@ -1,19 +1,15 @@
-"""Hypothesis strategies and seeded bits that several tests share."""
+"""Hypothesis strategies and reproducible words that several tests share."""
 
 import numpy as np
 from hypothesis import strategies as st
 from kveil.privacy.coding import NULL
+from kveil.privacy.randomness import KeyedBits, derived_key
 from kveil.privacy.space import Fragment
 
 
-class SeededBits:
-    """Reproducible words, for tests alone: the product has no seed."""
-
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
-
-    def words(self, count: int) -> np.ndarray:
-        return self._generator.integers(0, 2**64, size=count, dtype=np.uint64)
+def seeded_bits(seed: int, size: int) -> KeyedBits:
+    """Reproducible words for `size` cells, for tests alone: the product has no seed."""
+    return KeyedBits(derived_key(b"a secret of tests alone", seed), np.arange(size, dtype=np.uint64))
 
 
 @st.composite

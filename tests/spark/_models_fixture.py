@@ -12,7 +12,6 @@ from kveil.anonymize.kernel import Kernel
 from kveil.context import Context
 from kveil.log import Progress
 from kveil.privacy.coding import Coding
-from kveil.privacy.randomness import SystemBits
 from kveil.settings import Policy
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASES
@@ -117,7 +116,7 @@ def staging_rows():
     for month in ("2017-01", "2017-02"):
         for split in ("train", "holdout"):
             of_month = table.filter(pa.compute.equal(table["month"], month))
-            parts.append(kernel.released(of_month.filter(pa.compute.equal(of_month["split"], split)), SystemBits()))
+            parts.append(kernel.released(of_month.filter(pa.compute.equal(of_month["split"], split))))
     return pa.concat_tables(parts)
 
 

@@ -38,7 +38,6 @@ from kveil.privacy.full_domain import FrozenLevels, height
 from kveil.privacy.lattice import Levels, optimal
 from kveil.privacy.level_check import LevelCheck
 from kveil.privacy.models import Model, PopulationRule, SensitiveRule
-from kveil.privacy.randomness import SystemBits
 from kveil.tables.schema import FREQUENCIES
 from kveil.tables.store import NO_STATISTICS
 
@@ -153,7 +152,7 @@ def _finished(table: pa.Table, kernel: Kernel, frozen: FrozenLevels) -> pa.Table
     codes = kernel.codes(table)
     first, classes = distinct_rows(frozen.ids(codes))
     columns = {coding.name: frozen.shown(coding.name, codes[first, i]) for i, coding in enumerate(kernel.codings)}
-    return kernel.rows(table, classes.astype(np.int32), columns, SystemBits())
+    return kernel.rows(table, classes.astype(np.int32), columns)
 
 
 def _trees(tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType) -> DataFrame:

@@ -21,11 +21,11 @@ from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frozen import FrozenPartition
 from kveil.privacy.labels import WHOLE
-from kveil.privacy.laplace import noisy
 from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, PopulationRule
 from kveil.privacy.mondrian import partition
-from kveil.privacy.randomness import Bits, SystemBits
+from kveil.privacy.randomness import KeyedBits, fresh_secret
+from kveil.privacy.row_laplace import noisy
 from kveil.privacy.space import Fragment
 from kveil.privacy.tree import Tree
 from kveil.settings.anonymize import Anonymize, RowNoise
@@ -54,9 +54,10 @@ class Kernel:
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per partition."""
-        return lambda table: self.released(table, SystemBits())
+        # Spark counts a method's `self` as an argument.
+        return lambda table: self.released(table)  # noqa: PLW0108
 
-    def released(self, table: pa.Table, bits: Bits) -> pa.Table:
+    def released(self, table: pa.Table) -> pa.Table:
         """Staging rows: the kept rows with their person, and one row that carries the frozen tree.
 
         Rows without a person are left out. A partition that cannot be made safe yields no row at all or, where the policy
@@ -76,11 +77,11 @@ class Kernel:
         found = by(self._fragment(table, codes, people, inside), self.model)
         table = table.filter(pa.array(inside))
         if found is None:
-            return self._rows_without_cells(table, bits) if self.settings.suppress == "cell" else self.schema.empty_table()
+            return self._rows_without_cells(table) if self.settings.suppress == "cell" else self.schema.empty_table()
         classes, tree = found
         columns = self._shown(codes, classes, people, inside)
         frozen = replace(_frozen(self.settings, self.codings, tree, columns), **self._place(table))
-        return pa.concat_tables([self.rows(table, classes[inside], columns, bits), self.tree_row(table, frozen.to_bytes())])
+        return pa.concat_tables([self.rows(table, classes[inside], columns), self.tree_row(table, frozen.to_bytes())])
 
     def _shown(self, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
         """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
@@ -139,24 +140,24 @@ class Kernel:
         population = PopulationRule((asked.k_map or 0) if asked else 0, least, greatest)
         return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
-    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], bits: Bits) -> pa.Table:
+    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown]) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in self.codings:
             made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
-        return self._with_the_rest(table, made, bits)
+        return self._with_the_rest(table, made)
 
-    def _rows_without_cells(self, table: pa.Table, bits: Bits) -> pa.Table:
+    def _rows_without_cells(self, table: pa.Table) -> pa.Table:
         made = {name: pa.nulls(table.num_rows, self.schema.field(name).type) for name in of_quasi_identifiers(self.settings)}
         stars = pa.array([WHOLE] * table.num_rows, pa.string())
         labels = {name: stars for name in self.settings.quasi_identifiers if name in made}
-        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels}, bits)
+        return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels})
 
-    def _with_the_rest(self, table: pa.Table, made: dict[str, Any], bits: Bits) -> pa.Table:
+    def _with_the_rest(self, table: pa.Table, made: dict[str, Any]) -> pa.Table:
         """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
         made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         for name, role in self.settings.noise.items():
-            made[name] = _with_noise(table[name], role, bits)
+            made[name] = _with_noise(table[name], role)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -214,10 +215,11 @@ def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
     return pa.array(values, mask=missing)
 
 
-def _with_noise(column: pa.ChunkedArray, role: RowNoise, bits: Bits) -> pa.Array:
+def _with_noise(column: pa.ChunkedArray, role: RowNoise) -> pa.Array:
     """Noise on every value; a null stays null, since whether a value exists is not what the noise protects."""
     missing = pc.is_null(column).to_numpy(zero_copy_only=False)
     values = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    bits = KeyedBits(fresh_secret(), np.arange(len(values), dtype=np.uint64))
     return pa.array(noisy(values, role.lower, role.upper, Fraction(role.epsilon), bits), mask=missing)
 
 
