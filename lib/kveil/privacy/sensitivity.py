@@ -13,7 +13,7 @@ from typing import Literal
 Mechanism = Literal["laplace", "gaussian"]
 
 _FINEST = 2**20
-_WIDEST = 2**52
+_WIDEST = 2**49
 
 
 @dataclass(frozen=True)
