@@ -82,7 +82,7 @@ STAGES: tuple[Stage, ...] = (
         "generalizes to k people, adds noise, measures the guarantee again, publishes",
         ("person", "purpose", "anonymize"),
         (t.CLEAN,),
-        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.RELEASE_SLICES, t.BUDGET_LEDGER, t.PRIVACY_METRICS),
+        (t.RELEASE, t.GENERALIZER, t.RELEASES, t.RELEASE_SLICES, t.BUDGET_LEDGER, t.BUDGET_AUDIT, t.PRIVACY_METRICS),
         kveil.anonymize.stage.run,
         also_reads=kveil.anonymize.staging.population_reads,
     ),

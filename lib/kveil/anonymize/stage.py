@@ -57,9 +57,11 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
-    spent = ledger.book(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
+    ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     make_staging(ctx, work.release_id, rows, clean)
+    if settings.noise:
+        ledger.drawn(ctx, work.release_id)
     metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
@@ -71,7 +73,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     row = {
         "release_id": work.release_id, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
         "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": total - kept,
-        "smallest_class": int(by_name["class_people_min"].value), "epsilon": spent,
+        "smallest_class": int(by_name["class_people_min"].value), "epsilon": ledger.epsilon_of(settings),
         "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy),
     }  # fmt: skip
     record_slices(ctx, work.release_id, work.slices)
@@ -184,6 +186,8 @@ def _record(ctx: Context, row: dict[str, Any]) -> None:
 def _destroy_and_record(ctx: Context, row: dict[str, Any]) -> None:
     if row.get("link_files_left") == 0:
         return
+    if ctx.policy.anonymize.noise:
+        ledger.committed(ctx, row["release_id"], row["version"])
     with ctx.step("destroy the link to people") as note:
         left = destroy_link(ctx)
         note.rows(left, "files left")

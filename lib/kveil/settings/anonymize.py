@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
 
@@ -82,12 +83,6 @@ class RowNoise(Section):
         if self.lower >= self.upper:
             raise ValueError("lower must be below upper")
         return self
-
-
-class Budget(Section):
-    """What all releases of this policy's table may spend together, counted per value."""
-
-    epsilon: Epsilon
 
 
 class Anonymize(Section):
