@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Epsilon, Identifier, Section
+from kveil.settings.budget import Delta
 
-Delta = Annotated[Decimal, Field(gt=0, lt=1)]
-Key = str | int | bool | date
+SpentDelta = Annotated[Delta, Field(gt=0)]
 Kind = Literal["count", "people", "sum", "mean", "variance", "quantiles", "histogram", "top_k"]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -60,10 +60,10 @@ class GroupKey(Section):
         return self
 
     @property
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[Any]:
         """The public keys in order: the values, or the first day of each period; none where unknown."""
         if self.first is None or self.last is None or self.every is None:
-            return list(self.values)
+            return self.values
         days = (self.first + timedelta(days=i) for i in range((self.last - self.first).days + 1))
         return list(dict.fromkeys(period_start(day, self.every) for day in days))
 
@@ -141,6 +141,11 @@ class Measure(Section):
         return self
 
     @property
+    def shares(self) -> list[Decimal]:
+        """Which quantiles are asked: the quartiles where the policy names none."""
+        return self.at or [Decimal("0.25"), Decimal("0.5"), Decimal("0.75")]
+
+    @property
     def items(self) -> int:
         """How many totals the measure has per group, besides those that means and variances are made of."""
         if self.kind == "quantiles":
@@ -164,7 +169,7 @@ class Selection(Section):
     """What the private choice of unknown groups costs, besides the measures."""
 
     epsilon: Epsilon
-    delta: Delta
+    delta: SpentDelta
 
 
 def _spelt_out(value: Any) -> Any:
@@ -181,7 +186,7 @@ class Aggregate(Section):
     group_by: dict[ColumnName, Annotated[GroupKey, BeforeValidator(_spelt_out)]] = Field(default_factory=dict)
     measures: dict[Identifier, Measure] = Field(min_length=1)
     epsilon: Epsilon
-    delta: Delta | None = None
+    delta: SpentDelta | None = None
     mechanism: Literal["auto", "laplace", "gaussian"] = "auto"
     contribution: Contribution
     selection: Selection | None = None

@@ -1,23 +1,22 @@
 """Group keys as numbers and back: the cell of a row, and the keys of a cell."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import timedelta
 from functools import reduce
-from math import prod
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.settings.aggregates import Aggregate, GroupKey, Key, period_start
+from kveil.settings.aggregates import Aggregate, GroupKey, period_start
 
 I64 = NDArray[np.int64]
 
 CELL, CODE = "kveil_cell", "kveil_code"
-_FORMATS = {"day": "yyyyMMdd"}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Grid:
             if key.every is None:
                 rows, digit = coded(rows, name, list(key.keys), self.types[name], "inner")
             else:
-                rows, digit = rows.where(_inside(name, key)), _period(F.col(f"`{name}`"), key)
+                rows, digit = rows.where(_inside(name, key)), _period(name, key)
             digits.append((digit, len(key.keys)))
         number = reduce(lambda known, digit: known * F.lit(digit[1]) + digit[0], digits, unknown)
         return rows.withColumn(CELL, number.cast("bigint"))
@@ -93,8 +92,19 @@ def coded(rows: DataFrame, column: str, values: list[Any], sql_type: str, how: s
 
 
 def _inside(name: str, key: GroupKey) -> Column:
-    assert key.first is not None  # what a calendar has
-    assert key.last is not None
-    assert key.every is not None
-    start = period_start(key.first, key.every)
-    return (F.col(f"`{name}`").cast("date") >= F.lit(start)) & (F.date_trunc_to(name, key) <= F.lit(key.last))
+    """Whether a row's day lies in one of the calendar's periods."""
+    assert key.every is not None  # the caller's condition
+    assert key.last is not None  # what a calendar has
+    after = period_start(key.last, key.every) + timedelta(days={"day": 1, "month": 32, "quarter": 95, "year": 367}[key.every])
+    day = F.col(f"`{name}`").cast("date")
+    return (day >= F.lit(key.keys[0])) & (day < F.lit(period_start(after, key.every)))
+
+
+def _period(name: str, key: GroupKey) -> Column:
+    """The number of a row's period, from 0."""
+    assert key.every is not None  # the caller's condition
+    day, first = F.col(f"`{name}`").cast("date"), key.keys[0]
+    if key.every == "day":
+        return F.datediff(day, F.lit(first))
+    months = (F.year(day) - first.year) * 12 + F.month(day) - first.month
+    return F.call_function("div", months, F.lit(_MONTHS[key.every]))

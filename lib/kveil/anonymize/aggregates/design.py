@@ -24,10 +24,12 @@ class Total:
     """One vector of totals, an entry per group and item.
 
     A row adds 1 (rows, items), its clamped value less `centre` (sum), or the square of that less `middle` (square); a person adds
-    1 per group (people). A person's vector is scaled down to `sensitivity`; `largest` bounds what one row adds.
+    1 per group (people). A person's vector is scaled down to `sensitivity`; `largest` bounds what one row adds. `slot` is the
+    place of the first item among all numbers of a group.
     """
 
     measure: str
+    slot: int
     adds: Adds
     column: str | None
     lower: int
@@ -54,6 +56,11 @@ class Design:
     totals: tuple[Total, ...]
     reason: str
 
+    @property
+    def width(self) -> int:
+        """How many numbers a group has."""
+        return sum(total.items for total in self.totals)
+
     def of(self, measure: str) -> tuple[Total, ...]:
         """The totals of one measure, in the order rows, sum, square."""
         return tuple(total for total in self.totals if total.measure == measure)
@@ -78,7 +85,7 @@ def problems(name: str, asked: Aggregate) -> Iterator[tuple[str, str]]:
     """Key and sentence where a measure lets one person add more than integers can safely hold."""
     for measure, role in asked.measures.items():
         for each in _shapes(role):
-            if max(_l1(asked, role, each), each.largest) > MOST_UNITS:
+            if max(_l1(asked, role, each), each.largest, (role.upper or 0) - (role.lower or 0)) > MOST_UNITS:
                 yield (
                     f"anonymize.aggregates.{name}.measures.{measure}",
                     f"its bounds let one person add more than {MOST_UNITS:,} units, beyond which sums might not fit 64 bits; "
@@ -155,24 +162,24 @@ def _under(asked: Aggregate, mechanism: Mechanism, reason: str) -> Design:
         assert asked.delta is not None  # the settings' condition
         loss = rho_within(loss, Fraction(asked.delta))
     weights = sum(role.weight for role in asked.measures.values())
-    totals = [
-        total
-        for name, role in asked.measures.items()
-        for total in _totals(asked, name, role, mechanism, loss * role.weight / weights)
-    ]
-    return Design(mechanism, loss, tuple(totals), reason)
+    found: list[Total] = []
+    for name, role in asked.measures.items():
+        shapes = _shapes(role)
+        each = loss * role.weight / weights / len(shapes)
+        for shape in shapes:
+            slot = found[-1].slot + found[-1].items if found else 0
+            found.append(_total(asked, name, shape, mechanism, each, slot))
+    return Design(mechanism, loss, tuple(found), reason)
 
 
-def _totals(asked: Aggregate, name: str, role: Measure, mechanism: Mechanism, loss: Fraction) -> Iterator[Total]:
-    shapes = _shapes(role)
-    lower, upper = _clamp(role) if role.kind in ("sum", "mean", "variance", "quantiles") else (0, 0)
-    for shape in shapes:
-        bound = _sensitivity(asked, role, shape, mechanism)
-        noise = noise_of(bound, loss / len(shapes), shape.largest)
-        items = role.items if shape.adds == "items" else 1
-        yield Total(
-            name, shape.adds, role.column, lower, upper, shape.centre, shape.middle, items, shape.largest, bound, noise
-        )
+def _total(asked: Aggregate, name: str, shape: _Shape, mechanism: Mechanism, loss: Fraction, slot: int) -> Total:
+    role = asked.measures[name]
+    lower, upper = _clamp(role)
+    bound = _sensitivity(asked, role, shape, mechanism)
+    return Total(
+        name, slot, shape.adds, role.column, lower, upper, shape.centre, shape.middle,
+        role.items if shape.adds == "items" else 1, shape.largest, bound, noise_of(bound, loss, shape.largest),
+    )  # fmt: skip
 
 
 def _mean_ratio(one: Design, other: Design) -> float:
