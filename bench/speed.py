@@ -74,7 +74,7 @@ class Workload:
 
     def remeasure(self) -> None:
         """The guarantee, measured again; a broken one stops the benchmark."""
-        metrics = measured(self.table("staging").where(F.col(TREE).isNull()), self.settings, self.rows, {})
+        metrics = measured(self.table("staging").where(F.col(TREE).isNull()), self.settings, self.rows)
         broken = [metric.name for metric in metrics if metric.met is False]
         if broken:
             raise SystemExit(f"the guarantee does not hold: {', '.join(broken)}")

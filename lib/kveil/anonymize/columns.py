@@ -5,6 +5,7 @@ from kveil.settings.anonymize import Anonymize
 PERSON, TREE, SUPPRESSED = "kveil_person", "kveil_tree", "kveil_suppressed"
 
 Types = dict[str, str]
+_OF_NOISE = {"number": "bigint", "date": "date", "text": "string"}
 
 
 def of_quasi_identifiers(settings: Anonymize) -> Types:
@@ -25,7 +26,7 @@ def of_release(settings: Anonymize, clean: Types) -> Types:
         **{name: clean[name] for name in settings.partition_by},
         **of_quasi_identifiers(settings),
         **{name: clean[name] for name in as_they_are},
-        **dict.fromkeys(settings.noise, "bigint"),
+        **{name: _OF_NOISE[role.holds] for name, role in settings.noise.items()},
     }
 
 

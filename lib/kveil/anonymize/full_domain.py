@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from kveil.anonymize.columns import PERSON, ddl
+from kveil.anonymize.fragments import ROWS_PER_FRAGMENT
 from kveil.anonymize.frequencies import (
     PARTITION,
     SparkCheck,
@@ -60,7 +61,8 @@ def staging_rows(ctx: Context, clean: DataFrame, kernel: Kernel, rows_in: int, s
         most = floor(kernel.settings.suppression_limit * rows_in + 1e-9) - (rows_in - totals["rows"])
         levels, note.text = _best(check, kernel.codings, most, totals["rows"])
     frozen = _frozen(tuples, kernel, levels)
-    return _rows(clean, tuples, kernel, frozen, schema).unionByName(_trees(tuples, kernel, frozen, schema))
+    made = _rows(_kept(clean, tuples, kernel, frozen), kernel, frozen, schema, 1 + rows_in // ROWS_PER_FRAGMENT)
+    return made.unionByName(_trees(tuples, kernel, frozen, schema))
 
 
 def check_model(model: Model) -> None:
@@ -128,7 +130,8 @@ def _without_people(coding: Coding) -> NDArray[Any]:
     return np.full(len(first), NULL) if coding.is_text else (coding.lower(first) + coding.upper(last)) / 2
 
 
-def _rows(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType) -> DataFrame:
+def _kept(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels) -> DataFrame:
+    """The clean rows of kept classes, beside the nodes that show them."""
     known = with_partition(clean.where(F.col(kernel.person).isNotNull()), kernel.settings)
     keys = [PARTITION, *names(id_column, frozen.levels)]
     types = dict(known.dtypes)
@@ -138,14 +141,22 @@ def _rows(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLev
             ids = frozen.ids(kernel.codes(pa.Table.from_batches([batch])))
             yield pa.RecordBatch.from_arrays([*batch.columns, *(pa.array(column) for column in ids.T)], names=[*types, *keys[1:]])
 
+    with_ids = known.mapInArrow(identify, ddl(types | dict.fromkeys(keys[1:], "bigint")))
+    return with_ids.join(kept_classes(tuples, kernel, frozen.levels).select(*keys), keys, "left_semi")
+
+
+def _rows(kept: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType, groups: int) -> DataFrame:
+    """Kept rows as staging holds them; where they get noise, equal rows meet in one of `groups`, which tells them apart."""
+
     def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
                 yield from _finished(pa.Table.from_batches([batch]), kernel, frozen).to_batches()
 
-    with_ids = known.mapInArrow(identify, ddl(types | dict.fromkeys(keys[1:], "bigint")))
-    kept = kept_classes(tuples, kernel, frozen.levels).select(*keys)
-    return with_ids.join(kept, keys, "left_semi").mapInArrow(finish, schema)
+    if not kernel.settings.noise:
+        return kept.mapInArrow(finish, schema)
+    group = F.pmod(F.xxhash64(*[F.col(f"`{name}`") for name in kept.columns]), F.lit(groups))
+    return kept.groupBy(group).applyInArrow(lambda table: _finished(table, kernel, frozen), schema)
 
 
 def _finished(table: pa.Table, kernel: Kernel, frozen: FrozenLevels) -> pa.Table:

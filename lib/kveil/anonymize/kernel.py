@@ -5,7 +5,6 @@ Runs in Python workers. It is handed only what it needs; the noise is drawn here
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.anonymize.fragments import FRAGMENT, Fragments
+from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
@@ -24,11 +24,9 @@ from kveil.privacy.labels import WHOLE
 from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, PopulationRule
 from kveil.privacy.mondrian import partition
-from kveil.privacy.randomness import KeyedBits, fresh_secret
-from kveil.privacy.row_laplace import noisy
 from kveil.privacy.space import Fragment
 from kveil.privacy.tree import Tree
-from kveil.settings.anonymize import Anonymize, RowNoise
+from kveil.settings.anonymize import Anonymize
 
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -41,7 +39,7 @@ OUTSIDE = "kveil_outside"
 class Kernel:
     """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
 
-    `label` names the training label where cuts follow it.
+    `label` names the training label where cuts follow it; noise is made of `draws`.
     """
 
     settings: Anonymize
@@ -51,6 +49,7 @@ class Kernel:
     references: tuple[Reference, ...] = ()
     fragments: Fragments = field(default_factory=Fragments)
     label: str = ""
+    draws: Draws = field(default_factory=Draws)
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per partition."""
@@ -156,8 +155,7 @@ class Kernel:
     def _with_the_rest(self, table: pa.Table, made: dict[str, Any]) -> pa.Table:
         """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
         made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
-        for name, role in self.settings.noise.items():
-            made[name] = _with_noise(table[name], role)
+        made |= self.draws.noisy(table, self.settings.noise)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -213,14 +211,6 @@ def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
         days = np.round(np.where(missing, 0, values)).astype(np.int32)
         return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
     return pa.array(values, mask=missing)
-
-
-def _with_noise(column: pa.ChunkedArray, role: RowNoise) -> pa.Array:
-    """Noise on every value; a null stays null, since whether a value exists is not what the noise protects."""
-    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
-    values = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(zero_copy_only=False)
-    bits = KeyedBits(fresh_secret(), np.arange(len(values), dtype=np.uint64))
-    return pa.array(noisy(values, role.lower, role.upper, Fraction(role.epsilon), bits), mask=missing)
 
 
 def _cast(column: Any, kind: pa.DataType) -> pa.Array:

@@ -11,11 +11,13 @@ from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
 from kveil.errors import GuaranteeError
-from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, STAGING, TRAJECTORIES
+from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, RELEASE_SECRET, STAGING, TRAJECTORIES
 from kveil.tables.store import NO_STATISTICS
 
 RELEASE_ID = "kveil.release_id"
 """The table property that says which release a table holds."""
+
+_LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET)
 
 
 def published_version(ctx: Context, work: Work) -> int:
@@ -104,5 +106,5 @@ def _check_same(found: tuple[int, int], promised: tuple[int, int], what: str) ->
 
 
 def destroy_link(ctx: Context) -> int:
-    """Removes all that still knows people from tables and files; returns the data files that are left (0 is the promise)."""
-    return sum(ctx.store.destroy(ctx.ref(table)) for table in (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES))
+    """Removes all that still knows people or noise from tables and files; returns the data files left (0 is the promise)."""
+    return sum(ctx.store.destroy(ctx.ref(table)) for table in _LINK)

@@ -1,6 +1,5 @@
 """The guarantee, measured again on the written rows in SQL, by code that shares nothing with the kernel."""
 
-from fractions import Fraction
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -8,11 +7,11 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, of_class
 from kveil.anonymize.metric import Metric
-from kveil.privacy.laplace import scale
+from kveil.anonymize.noise_metrics import person_metrics
 from kveil.settings.anonymize import Anonymize
 
 
-def measured(staging: DataFrame, settings: Anonymize, rows_in: int, clamped: dict[str, float]) -> list[Metric]:
+def measured(staging: DataFrame, settings: Anonymize, rows_in: int) -> list[Metric]:
     """Everything that staging's rows (with people) tell, against the policy's thresholds."""
     classes = _classes(staging, settings)
     totals = _first(classes.agg(*_totals(settings)))
@@ -22,7 +21,6 @@ def measured(staging: DataFrame, settings: Anonymize, rows_in: int, clamped: dic
         *_class_metrics(totals, settings),
         *_histogram(classes, settings.k),
         *_suppression(rows_in, int(totals["rows"]), settings),
-        *_noise_metrics(settings, clamped),
         *person_metrics(staging, settings),
     ]
 
@@ -95,33 +93,6 @@ def _suppression(rows_in: int, rows_kept: int, settings: Anonymize) -> list[Metr
         Metric("suppressed_rows", rows_in - rows_kept),
         Metric("suppressed_share", share, threshold=limit, met=share <= limit and rows_kept > 0),
     ]
-
-
-def _noise_metrics(settings: Anonymize, clamped: dict[str, float]) -> list[Metric]:
-    metrics = []
-    for name, role in settings.noise.items():
-        metrics += [
-            Metric("noise_epsilon", float(role.epsilon), name),
-            Metric("noise_scale", float(scale(role.lower, role.upper, Fraction(role.epsilon))), name),
-            Metric("noise_clamped_share", clamped[name], name),
-        ]
-    return metrics
-
-
-def person_metrics(rows: DataFrame, settings: Anonymize) -> list[Metric]:
-    """Rows per person (column PERSON), and what one person's whole row set costs in epsilon (basic composition)."""
-    per_person = rows.groupBy(PERSON).count()
-    row = _first(
-        per_person.agg(
-            F.max("count").alias("max"),
-            F.percentile("count", F.lit(0.99)).alias("p99"),
-            F.percentile("count", F.lit(0.5)).alias("median"),
-        )
-    )
-    epsilon = float(sum(role.epsilon for role in settings.noise.values()))
-    counts = [Metric(f"rows_per_person_{name}", row[name]) for name in ("max", "p99", "median")]
-    spent = [Metric(f"epsilon_per_person_{name}", row[name] * epsilon) for name in ("max", "p99", "median")]
-    return counts + (spent if settings.noise else [])
 
 
 def _first(df: DataFrame) -> dict[str, Any]:

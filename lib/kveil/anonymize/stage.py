@@ -9,13 +9,16 @@ from pyspark.sql import functions as F
 from kveil.anonymize import ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
+from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
 from kveil.anonymize.metric import Metric
+from kveil.anonymize.noise_checks import check_noise_columns
+from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
 from kveil.anonymize.publish import destroy_link, is_published, published_version, restored_version
-from kveil.anonymize.remeasure import measured, person_metrics
+from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
@@ -29,7 +32,7 @@ from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGI
 def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
-    _check_noise_columns(clean, ctx)
+    check_noise_columns(clean, ctx.policy.anonymize)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
@@ -59,7 +62,9 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     settings = ctx.policy.anonymize
     ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
-    make_staging(ctx, work.release_id, rows, clean)
+    most = settings.contribution
+    given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
+    make_staging(ctx, work.release_id, given, clean)
     if settings.noise:
         ledger.drawn(ctx, work.release_id)
     metrics = _remeasured(ctx, work, rows, clean)
@@ -106,9 +111,10 @@ def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> 
 def _of_staging(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
     settings = ctx.policy.anonymize
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
-    metrics = measured(staging, settings, work.rows, _clamped_shares(rows, ctx))
+    metrics = measured(staging, settings, work.rows)
     if any(metric.name == "classes" for metric in metrics):
         metrics += _of_models(ctx, staging, clean)
+    metrics += noise_metrics(rows, settings, ctx.policy.person)
     if settings.suppress == "cell":
         suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
         metrics += cell_metrics(staging, settings, work.rows, suppressed)
@@ -144,29 +150,6 @@ def _sentence(broken: list[Metric]) -> str:
         f"anonymize: nothing was published because {found}; "
         "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
     )
-
-
-def _check_noise_columns(clean: DataFrame, ctx: Context) -> None:
-    types = dict(clean.dtypes)
-    for name in ctx.policy.anonymize.noise:
-        if types[name] not in ("tinyint", "smallint", "int", "bigint"):
-            raise ContractError(
-                f"anonymize.noise.{name}: the clean table's column is {types[name]}; exact noise needs whole numbers; "
-                "make it a whole number of its smallest unit in clean.money or clean.derive"
-            )
-
-
-def _clamped_shares(clean: DataFrame, ctx: Context) -> dict[str, float]:
-    noise = ctx.policy.anonymize.noise
-    if not noise:
-        return {}
-    outside = [
-        F.coalesce(F.avg((~F.col(name).between(role.lower, role.upper)).cast("double")), F.lit(0.0)).alias(name)
-        for name, role in noise.items()
-    ]
-    row = clean.agg(*outside).first()
-    assert row is not None  # an aggregation without groups has one row
-    return {name: float(row[name]) for name in noise}
 
 
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from kveil.anonymize.leftovers import pooled
 from kveil.anonymize.population import population
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.references import references
+from kveil.anonymize.secret import draws_of
 from kveil.context import Context
 from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
@@ -37,7 +38,7 @@ def make_staging(ctx: Context, release_id: str, rows: DataFrame, clean: DataFram
     kernel = Kernel(settings, codings(clean, settings), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label)
     if ctx.store.property_of(ref, RELEASE_ID) != release_id:
         ctx.store.destroy(ref)
-        made = _generalized(ctx, rows, kernel, schema)
+        made = _generalized(ctx, rows, replace(kernel, draws=draws_of(ctx, release_id)), schema)
         with ctx.step("generalize and add noise") as note:
             ctx.store.replace(ref, made, properties={RELEASE_ID: release_id, **NO_STATISTICS})
             note.rows(ctx.store.read(ref).where(F.col(TREE).isNotNull()).count(), "fragments")

@@ -17,6 +17,9 @@ Kind = Literal["count", "people", "sum", "mean", "variance", "quantiles", "histo
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 MOST_CELLS = 10**6
+MOST_ADDED = 2**50
+"""What one person may add to a total, in the column's unit."""
+
 _MOST_UNITS = 2**63 - 1
 _NEEDS: dict[str, tuple[str, ...]] = {
     "count": (),
@@ -141,6 +144,14 @@ class Measure(Section):
         return self
 
     @property
+    def largest(self) -> int:
+        """The most that one row may add to a total of this measure: a value, or the square of half the range of values."""
+        lower, upper = self.lower or 0, self.upper or 0
+        if self.kind == "variance":
+            return ((upper - lower) // 2 + 1) ** 2
+        return max(1, abs(lower), abs(upper), upper - lower if self.kind != "sum" else 0)
+
+    @property
     def shares(self) -> list[Decimal]:
         """Which quantiles are asked: the quartiles where the policy names none."""
         return self.at or [Decimal("0.25"), Decimal("0.5"), Decimal("0.75")]
@@ -220,6 +231,19 @@ class Aggregate(Section):
         taken = {"measure", "item", "value", "standard_error", "lower_95", "upper_95"} & {name.lower() for name in self.group_by}
         if taken:
             raise ValueError(f"group_by: {', '.join(sorted(taken))} is a column of the result; rename it in clean.derive")
+        return self
+
+    @model_validator(mode="after")
+    def _within_integers(self) -> "Aggregate":
+        limits = self.contribution
+        known = [limits.rows, limits.groups * limits.rows_per_group if limits.groups and limits.rows_per_group else None]
+        rows = min(each for each in known if each is not None)
+        for name, role in self.measures.items():
+            if min(rows * role.largest, role.total or _MOST_UNITS) > MOST_ADDED or role.largest > _MOST_UNITS:
+                raise ValueError(
+                    f"measures.{name}: its bounds let one person add more than {MOST_ADDED:,} units, beyond which sums might "
+                    "not fit 64 bits; give a coarser column or tighter bounds"
+                )
         return self
 
     @model_validator(mode="after")

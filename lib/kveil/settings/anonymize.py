@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.base import Identifier, Section, Share
 from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
+from kveil.settings.noise import Contribution, NoiseKey, RowNoise
 
 Shown = Literal["label", "bounds", "representative"]
 ShownColumns = Annotated[list[Shown], Field(min_length=1)]
@@ -70,20 +72,6 @@ class QuasiIdentifier(Section):
         return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
-class RowNoise(Section):
-    """Discrete Laplace noise on each value of an integer column, after clamping to public bounds."""
-
-    mechanism: Literal["laplace"] = "laplace"
-    lower: int
-    upper: int
-    epsilon: Epsilon
-
-    @model_validator(mode="after")
-    def _bounds_in_order(self) -> "RowNoise":
-        if self.lower >= self.upper:
-            raise ValueError("lower must be below upper")
-        return self
-
 
 class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
@@ -105,6 +93,9 @@ class Anonymize(Section):
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
     noise: dict[str, RowNoise] = Field(default_factory=dict)
+    noise_key: NoiseKey | None = None
+    contribution: Contribution | None = None
+    aggregates: dict[Identifier, Aggregate] = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
@@ -123,8 +114,11 @@ class Anonymize(Section):
         twice = sorted({column for column in named if named.count(column) > 1})
         if twice:
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
-        if self.noise and self.budget is None:
-            raise ValueError("noise needs a budget")
+        for name in ("noise", "aggregates"):
+            if getattr(self, name) and self.budget is None:
+                raise ValueError(f"{name} needs a budget")
+        if self.noise_key is not None and not self.noise:
+            raise ValueError("noise_key repeats draws of noise, and the release has none; remove it or name columns in noise")
         if self.incremental and not self.slice_columns:
             raise ValueError(
                 "incremental needs a column of partition_by besides split, such as month, that tells new rows from old"

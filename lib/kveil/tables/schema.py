@@ -1,6 +1,6 @@
 """Every table and every column that kveil writes, declared once.
 
-A table's name may hold {policy}, {source}, {table} and {release}; columns that come from the policy are not listed
+A table's name may hold {policy}, {source}, {table}, {release} and {aggregate}; columns that come from the policy are not listed
 here but named by the table's `more`. docs/tables.md is generated from this file.
 """
 
@@ -9,6 +9,10 @@ from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
+from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
+from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
+from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
+from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
 from kveil.tables.declaration import Column, Table
 from kveil.tables.ledger_schema import BUDGET_AUDIT as BUDGET_AUDIT
 from kveil.tables.ledger_schema import BUDGET_LEDGER as BUDGET_LEDGER
@@ -109,6 +113,12 @@ STAGING = Table(
         Column("kveil_suppressed", "boolean", "true for rows without quasi-identifiers; only where the policy suppresses cells"),
     ),
     "the release's columns",
+)
+RELEASE_SECRET = Table(
+    "restricted",
+    "{policy}_release_secret",
+    "What a release's noise is a function of, so that a run that was cut short draws the same; destroyed with the link.",
+    (_RELEASE, Column("secret", "binary", "32 random bytes")),
 )
 FREQUENCIES = Table(
     "restricted",
@@ -352,7 +362,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, FREQUENCIES, CANDIDATE,
-    TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES,
-    UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, RELEASE_SECRET,
+    FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
+    MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
+    AGGREGATE_SECRET,
 )  # fmt: skip

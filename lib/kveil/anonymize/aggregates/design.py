@@ -4,7 +4,6 @@ Reads the policy alone, so that the expected error is known before anything is s
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -14,9 +13,6 @@ from kveil.privacy.sensitivity import Limits, Mechanism, Noise, Sensitivity, noi
 from kveil.settings.aggregates import Aggregate, Measure
 
 Adds = Literal["rows", "people", "sum", "square", "items"]
-
-MOST_UNITS = 2**50
-"""What one person may add to a total, in the column's unit: beyond it sums might not fit 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +75,6 @@ def design(asked: Aggregate) -> Design:
     times = 1 / ratio if ratio < 1 else ratio
     reason = f"its standard errors are on average 1 / {times:.3g} of those under {worse}"
     return Design(better.mechanism, better.loss, better.totals, reason)
-
-
-def problems(name: str, asked: Aggregate) -> Iterator[tuple[str, str]]:
-    """Key and sentence where a measure lets one person add more than integers can safely hold."""
-    for measure, role in asked.measures.items():
-        for each in _shapes(role):
-            if max(_l1(asked, role, each), each.largest, (role.upper or 0) - (role.lower or 0)) > MOST_UNITS:
-                yield (
-                    f"anonymize.aggregates.{name}.measures.{measure}",
-                    f"its bounds let one person add more than {MOST_UNITS:,} units, beyond which sums might not fit 64 bits; "
-                    "give a coarser column or tighter bounds",
-                )
-                break
 
 
 @dataclass(frozen=True)

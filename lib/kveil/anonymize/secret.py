@@ -1,0 +1,51 @@
+"""The release's secret, of which its noise is a function: made before the draw, destroyed with staging."""
+
+import os
+from dataclasses import replace
+
+from kveil.anonymize.identity import used_columns
+from kveil.anonymize.noise import Draws
+from kveil.anonymize.publish import RELEASE_ID
+from kveil.context import Context
+from kveil.errors import SettingsError
+from kveil.privacy.randomness import SECRET_BYTES, fresh_secret
+from kveil.tables.schema import RELEASE_SECRET
+from kveil.tables.store import NO_STATISTICS
+
+
+def draws_of(ctx: Context, release_id: str) -> Draws:
+    """What the release's noise is drawn from; made once, so that a run that was cut short draws the same again.
+
+    With `noise_key` it is the named secret, and the release plays no part: an unchanged row draws what it drew before.
+    """
+    draws = Draws(tuple(used_columns(ctx.policy)), (ctx.policy.name, release_id), b"")
+    if not ctx.policy.anonymize.noise:
+        return draws
+    named = ctx.policy.anonymize.noise_key
+    if named is not None:
+        return replace(draws, use=(ctx.policy.name, "every release"), secret=_named(named.env))
+    return replace(draws, secret=_release_secret(ctx, release_id))
+
+
+def _named(variable: str) -> bytes:
+    secret = os.environ.get(variable, "").encode()
+    if len(secret) < SECRET_BYTES:
+        raise SettingsError(
+            [
+                f"anonymize.noise_key.env: the environment variable {variable} holds {len(secret)} bytes; at least "
+                f"{SECRET_BYTES} of a random secret are needed; set it, say to what `openssl rand -hex 32` prints, and keep it"
+            ]
+        )
+    return secret
+
+
+def _release_secret(ctx: Context, release_id: str) -> bytes:
+    ref = ctx.ref(RELEASE_SECRET)
+    if ctx.store.property_of(ref, RELEASE_ID) == release_id:
+        row = ctx.store.read(ref).first()
+        assert row is not None  # written in the commit that names the release
+        return bytes(row["secret"])
+    secret = fresh_secret()
+    rows = ctx.rows(RELEASE_SECRET, [{"release_id": release_id, "secret": secret}])
+    ctx.store.replace(ref, rows, properties={RELEASE_ID: release_id, **NO_STATISTICS})
+    return secret
