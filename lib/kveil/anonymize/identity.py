@@ -41,6 +41,12 @@ def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:
     return _hash([*_guarantee(policy), parent, *sorted(marks)])
 
 
+def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> str:
+    """The same rows under the same aggregate have the same id, so that repeating it spends and draws nothing."""
+    asked = policy.anonymize.aggregates[name].model_dump(mode="json")
+    return _hash([policy.name, policy.purpose, policy.person, "aggregate", name, asked, *clean_content])
+
+
 def guarantee_id(policy: Policy) -> str:
     """The same for releases that promise the same, whatever their rows: only these can grow into one another."""
     return _hash(_guarantee(policy))

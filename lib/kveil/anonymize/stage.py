@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize import ledger
+from kveil.anonymize import aggregates, ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
@@ -33,6 +33,7 @@ def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
     check_noise_columns(clean, ctx.policy.anonymize)
+    aggregates.check(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
@@ -46,6 +47,7 @@ def run(ctx: Context) -> StageResult:
     elif not is_published(ctx, row):
         row = _published_again(ctx, row)
     _destroy_and_record(ctx, row)
+    aggregates.published(ctx)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 

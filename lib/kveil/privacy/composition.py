@@ -83,8 +83,8 @@ def smallest_bound(pure: Sequence[Fraction], rho: Fraction, delta: Fraction) -> 
 
 def _together(pure: Sequence[Fraction], rho: Fraction) -> Curve:
     counted = {loss: list(pure).count(loss) for loss in set(pure) if loss}
-    return lambda order: order * _decimal(rho) + sum(
-        (times * renyi_of_pure(_decimal(loss), order) for loss, times in counted.items()), Decimal(0)
+    return lambda order: (
+        order * _decimal(rho) + sum((times * renyi_of_pure(_decimal(loss), order) for loss, times in counted.items()), Decimal(0))
     )
 
 

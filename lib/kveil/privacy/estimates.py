@@ -50,8 +50,8 @@ def of_variance(rows: F64, total: F64, squares: F64, noises: tuple[Noise, Noise,
     second = np.clip(squares / known, -middle, float(widest) ** 2 - middle)
     value = np.clip(second + middle - shift**2, 0, float(widest) ** 2)
     by_rows = np.abs(second - 2 * shift**2) * noises[0].standard_error
-    parts = [noises[2].standard_error, 2 * np.abs(shift) * noises[1].standard_error, by_rows]
-    error = np.sqrt(sum(np.square(part) for part in parts)) / known
+    of_totals = np.hypot(noises[2].standard_error, 2 * shift * noises[1].standard_error)
+    error = np.hypot(of_totals, by_rows) / known
     return _within(value, error, rows > 2 * noises[0].standard_error, 0.0, float(widest) ** 2)
 
 
@@ -71,7 +71,9 @@ def of_quantile(bins: F64, noise: Noise, share: float, edges: F64) -> Estimate:
     running = np.concatenate([np.zeros((len(bins), 1)), np.cumsum(kept, axis=1)], axis=1)
     total = running[:, -1]
     spread = noise.standard_error * np.sqrt(share * (1 - share) * bins.shape[1])
-    value, low, high = (_crossing(running, aim, edges) for aim in (share * total, share * total - _95 * spread, share * total + _95 * spread))
+    value, low, high = (
+        _crossing(running, aim, edges) for aim in (share * total, share * total - _95 * spread, share * total + _95 * spread)
+    )
     known = total > 2 * noise.standard_error * np.sqrt(bins.shape[1])
     low, high = np.where(known, low, edges[0]), np.where(known, high, edges[-1])
     return Estimate(value, (high - low) / (2 * _95), low, high)

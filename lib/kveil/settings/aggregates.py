@@ -250,13 +250,13 @@ class Aggregate(Section):
     def _of_a_size(self) -> "Aggregate":
         entries = self.public_cells * sum(each.items for each in self.measures.values())
         if entries > MOST_CELLS:
-            raise ValueError(f"its public groups hold {entries:,} numbers; at most {MOST_CELLS:,} are allowed; use fewer or coarser")
+            raise ValueError(
+                f"its public groups hold {entries:,} numbers; at most {MOST_CELLS:,} are allowed; use fewer or coarser"
+            )
         return self
 
 
-def aggregate_problems(
-    aggregates: dict[str, Aggregate], person: str, known: Iterable[str]
-) -> Iterable[tuple[str, str]]:
+def aggregate_problems(aggregates: dict[str, Aggregate], person: str, known: Iterable[str]) -> Iterable[tuple[str, str]]:
     """Key and sentence of every column that the clean table has not, or that is the person."""
     allowed = sorted(known)
     for name, each in aggregates.items():

@@ -72,7 +72,6 @@ class QuasiIdentifier(Section):
         return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
-
 class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
 

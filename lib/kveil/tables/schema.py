@@ -4,15 +4,15 @@ A table's name may hold {policy}, {source}, {table}, {release} and {aggregate}; 
 here but named by the table's `more`. docs/tables.md is generated from this file.
 """
 
+from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
+from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
+from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
+from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
 from kveil.tables.common import AT as _AT
 from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
-from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
-from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
-from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
-from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
 from kveil.tables.declaration import Column, Table
 from kveil.tables.ledger_schema import BUDGET_AUDIT as BUDGET_AUDIT
 from kveil.tables.ledger_schema import BUDGET_LEDGER as BUDGET_LEDGER

@@ -151,18 +151,16 @@ def _under(asked: Aggregate, mechanism: Mechanism, reason: str) -> Design:
         each = loss * role.weight / weights / len(shapes)
         for shape in shapes:
             slot = found[-1].slot + found[-1].items if found else 0
-            found.append(_total(asked, name, shape, mechanism, each, slot))
+            bound = _sensitivity(asked, role, shape, mechanism)
+            found.append(_total(name, role, slot, shape, (bound, noise_of(bound, each, shape.largest))))
     return Design(mechanism, loss, tuple(found), reason)
 
 
-def _total(asked: Aggregate, name: str, shape: _Shape, mechanism: Mechanism, loss: Fraction, slot: int) -> Total:
-    role = asked.measures[name]
+def _total(name: str, role: Measure, slot: int, shape: _Shape, bounded: tuple[Sensitivity, Noise]) -> Total:
     lower, upper = _clamp(role)
-    bound = _sensitivity(asked, role, shape, mechanism)
-    return Total(
-        name, slot, shape.adds, role.column, lower, upper, shape.centre, shape.middle,
-        role.items if shape.adds == "items" else 1, shape.largest, bound, noise_of(bound, loss, shape.largest),
-    )  # fmt: skip
+    items = role.items if shape.adds == "items" else 1
+    kept = (role.column, lower, upper, shape.centre, shape.middle, items, shape.largest)
+    return Total(name, slot, shape.adds, *kept, *bounded)
 
 
 def _mean_ratio(one: Design, other: Design) -> float:

@@ -101,7 +101,11 @@ def _items_of(role: Measure, totals: tuple[Total, ...], values: list[F64]) -> tu
         return [*names], None, [of_total(values[0][:, i], first.noise) for i in range(first.items)]
     if role.kind == "quantiles":
         edges = np.linspace(first.lower, first.upper, first.items + 1)
-        return [str(at) for at in role.shares], None, [of_quantile(values[0], first.noise, float(at), edges) for at in role.shares]
+        return (
+            [str(at) for at in role.shares],
+            None,
+            [of_quantile(values[0], first.noise, float(at), edges) for at in role.shares],
+        )
     rows, total, centre = values[0][:, 0], values[1][:, 0], totals[1].centre
     if role.kind == "mean":
         return [None], None, [of_mean(rows, total, (noises[0], noises[1]), centre, totals[1].lower, totals[1].upper)]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.aggregates.bounding import ITEM, PERSON, Part
-from kveil.anonymize.aggregates.cells import CELL, CODE, Grid, coded
+from kveil.anonymize.aggregates.bounding import ITEM, Part
+from kveil.anonymize.aggregates.cells import Grid, coded
 from kveil.anonymize.aggregates.design import Design, Total
 from kveil.settings.aggregates import Measure
 
