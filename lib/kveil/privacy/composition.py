@@ -93,8 +93,9 @@ def renyi_of_pure(epsilon: Decimal, order: Decimal) -> Decimal:
     with localcontext(_exact()):
         yes = epsilon.exp() / (1 + epsilon.exp())
         no = 1 - yes
-        inside = (order * yes.ln() + (1 - order) * no.ln()).exp() + (order * no.ln() + (1 - order) * yes.ln()).exp()
-        return inside.ln() / (order - 1)
+        largest = order * yes.ln() + (1 - order) * no.ln()
+        other = order * no.ln() + (1 - order) * yes.ln()
+        return (largest + (1 + (other - largest).exp()).ln()) / (order - 1)
 
 
 def _least_epsilon(curve: Curve, delta: Fraction) -> Fraction:

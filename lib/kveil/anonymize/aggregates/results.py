@@ -42,7 +42,8 @@ class Publisher:
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
         """What `applyInArrow` calls per chunk."""
-        return self.published
+        # A bound method's own argument would make Spark take it for a function of key and table.
+        return lambda table: self.published(table)  # noqa: PLW0108
 
     def published(self, table: pa.Table) -> pa.Table:
         """The published rows of the chunk's cells, all of them, also those that no row lies in."""

@@ -31,7 +31,7 @@ def statistics(ctx: Context, request: Request, clean: DataFrame, few_people: boo
         grid = Grid(asked, grid.types, groups.count())
         rows = rows.join(groups, asked.unknown)
     summed = exact_totals(rows, grid, request.design, few_people)
-    return _noisy(summed, Publisher(grid, request.design, secret, request.release_id), groups)
+    return noisy(summed, Publisher(grid, request.design, secret, request.release_id), groups)
 
 
 def exact_totals(rows: DataFrame, grid: Grid, made: Design, few_people: bool) -> DataFrame:
@@ -43,7 +43,8 @@ def exact_totals(rows: DataFrame, grid: Grid, made: Design, few_people: bool) ->
     return summed
 
 
-def _noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> DataFrame:
+def noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> DataFrame:
+    """The published rows of exact totals; `groups` are the unknown ones by their CODE, where there are any."""
     grid, asked = publisher.grid, publisher.grid.asked
     chunks = -(-grid.cells // CELLS_PER_CHUNK)
     # A chunk without any row must appear as well: its groups are public, and their absence would tell.
