@@ -99,8 +99,8 @@ def measure(book: Book, work: Cells, targets: tuple[float, float], repeats: int 
     book.add(f"{name}: plain groupBy", plain, "CPU s")
     book.add(f"{name}: DP count and sum", private, "CPU s")
     book.add(f"{name}: DP over plain", private / plain, "ratio", targets[0])
-    book.add(f"{name}: RMSE of the count", errors[0], "rows", 242.0 * work.rows / MILLION)
-    book.add(f"{name}: RMSE of the sum", errors[1] / 100, "units", targets[1])
+    book.add(f"{name}: RMSE of the count", float(errors[0]), "rows", 242.0 * work.rows / MILLION)
+    book.add(f"{name}: RMSE of the sum", float(errors[1]) / 100, "units", targets[1])
 
 
 def measure_all(book: Book, sizes: tuple[int, ...] = (MILLION, 10 * MILLION)) -> None:
