@@ -18,29 +18,29 @@ def transactions(spark: SparkSession, rows: int, customers: int = CUSTOMERS) -> 
     row = spark.range(rows).select("id", customer.alias("customer"))
     return row.select(
         "customer",
-        (18 + F.floor(73 * _uniform("customer", "age"))).cast("int").alias("age"),
+        (18 + F.floor(73 * uniform("customer", "age"))).cast("int").alias("age"),
         _postcode().alias("postcode"),
-        F.when(_uniform("customer", "gender") < 0.5, "female").otherwise("male").alias("gender"),
-        F.format_string("occupation %02d", F.floor(OCCUPATIONS * F.pow(_uniform("customer", "occupation"), F.lit(2.0)))).alias(
+        F.when(uniform("customer", "gender") < 0.5, "female").otherwise("male").alias("gender"),
+        F.format_string("occupation %02d", F.floor(OCCUPATIONS * F.pow(uniform("customer", "occupation"), F.lit(2.0)))).alias(
             "occupation"
         ),
-        F.date_add(F.lit("2024-01-01").cast("date"), F.floor(DAYS * _uniform("id", "date")).cast("int")).alias("date"),
+        F.date_add(F.lit("2024-01-01").cast("date"), F.floor(DAYS * uniform("id", "date")).cast("int")).alias("date"),
         _cents().alias("amount_cents"),
     )
 
 
-def _uniform(column: str, salt: str) -> Column:
+def uniform(column: str, salt: str) -> Column:
     """A number from 0 to 1 (excluded) that depends on the column's value alone."""
     return F.pmod(F.xxhash64(column, F.lit(salt)), F.lit(2**40)) / F.lit(float(2**40))
 
 
 def _postcode() -> Column:
     # The inverse of Zipf's distribution function with exponent 1: ranks are spread evenly over their logarithm.
-    rank = F.floor(F.pow(F.lit(float(POSTCODES)), _uniform("customer", "postcode")))
+    rank = F.floor(F.pow(F.lit(float(POSTCODES)), uniform("customer", "postcode")))
     return F.format_string("%05d", F.pmod(rank * 7919, F.lit(100_000)))
 
 
 def _cents() -> Column:
     # Box and Muller: two uniform numbers make a normal one.
-    normal = F.sqrt(-2 * F.log(1 - _uniform("id", "radius"))) * F.cos(2 * F.lit(3.141592653589793) * _uniform("id", "angle"))
+    normal = F.sqrt(-2 * F.log(1 - uniform("id", "radius"))) * F.cos(2 * F.lit(3.141592653589793) * uniform("id", "angle"))
     return F.greatest(F.lit(1), F.round(MEDIAN_CENTS * F.exp(SPREAD * normal))).cast("bigint")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from kveil import __version__
+from kveil.anonymize.aggregates import expected
 from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
@@ -49,6 +50,15 @@ def check(policy: str) -> None:
     """Reads a policy and reports everything that is wrong with it; touches no data."""
     load(policy)
     click.echo(f"{policy}: no problem found")
+
+
+@commands.command("plan")
+@_POLICY
+def plan(policy: str) -> None:
+    """Says what the policy's aggregates will cost and how far they will stray; touches no data, spends nothing."""
+    lines = list(expected(load(policy).anonymize))
+    for line in lines or [f"{policy}: anonymize.aggregates names no aggregate"]:
+        click.echo(line)
 
 
 def _stage_command(stage: Stage) -> click.Command:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from kveil.settings import Policy
 
-_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed"}
+_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates"}
 
 
 def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
@@ -39,6 +39,12 @@ def release_id(policy: Policy, clean_content: tuple[int, int], population_conten
 def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:
     """The id of a release that extends another by slices with these marks."""
     return _hash([*_guarantee(policy), parent, *sorted(marks)])
+
+
+def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> str:
+    """The same rows under the same aggregate have the same id, so that repeating it spends and draws nothing."""
+    asked = policy.anonymize.aggregates[name].model_dump(mode="json")
+    return _hash([policy.name, policy.purpose, policy.person, "aggregate", name, asked, *clean_content])
 
 
 def guarantee_id(policy: Policy) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize import ledger
+from kveil.anonymize import aggregates, ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
@@ -33,6 +33,7 @@ def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
     check_noise(clean, ctx.policy.anonymize)
+    aggregates.check(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
@@ -46,6 +47,7 @@ def run(ctx: Context) -> StageResult:
     elif not is_published(ctx, row):
         row = _published_again(ctx, row)
     _destroy_and_record(ctx, row)
+    aggregates.published(ctx)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
@@ -60,11 +62,13 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
-    spent = ledger.book(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
+    ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
     make_staging(ctx, work.release_id, given, clean)
+    if settings.noise:
+        ledger.drawn(ctx, work.release_id)
     metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
@@ -76,7 +80,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     row = {
         "release_id": work.release_id, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
         "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": total - kept,
-        "smallest_class": int(by_name["class_people_min"].value), "epsilon": spent,
+        "smallest_class": int(by_name["class_people_min"].value), "epsilon": ledger.epsilon_of(settings),
         "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy),
     }  # fmt: skip
     record_slices(ctx, work.release_id, work.slices)
@@ -167,6 +171,8 @@ def _record(ctx: Context, row: dict[str, Any]) -> None:
 def _destroy_and_record(ctx: Context, row: dict[str, Any]) -> None:
     if row.get("link_files_left") == 0:
         return
+    if ctx.policy.anonymize.noise:
+        ledger.committed(ctx, row["release_id"], row["version"])
     with ctx.step("destroy the link to people") as note:
         left = destroy_link(ctx)
         note.rows(left, "files left")

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kveil.settings.base import Epsilon, Identifier, Section, Share
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.base import Identifier, Section, Share
+from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
 from kveil.settings.noise import Contribution, NoiseKey, RowNoise
@@ -70,12 +72,6 @@ class QuasiIdentifier(Section):
         return "number" if self.holds == "number" else "date" if self.holds == "date" else "category"
 
 
-class Budget(Section):
-    """What all releases of this policy's table may spend together, counted per value."""
-
-    epsilon: Epsilon
-
-
 class Anonymize(Section):
     """One release: its columns by role, its models, its limits. Columns without a role are not released.
 
@@ -98,6 +94,7 @@ class Anonymize(Section):
     noise: dict[str, RowNoise] = Field(default_factory=dict)
     noise_key: NoiseKey | None = None
     contribution: Contribution | None = None
+    aggregates: dict[Identifier, Aggregate] = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
@@ -116,8 +113,9 @@ class Anonymize(Section):
         twice = sorted({column for column in named if named.count(column) > 1})
         if twice:
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
-        if self.noise and self.budget is None:
-            raise ValueError("noise needs a budget")
+        for name in ("noise", "aggregates"):
+            if getattr(self, name) and self.budget is None:
+                raise ValueError(f"{name} needs a budget")
         if self.noise_key is not None and not self.noise:
             raise ValueError("noise_key repeats draws of noise, and the release has none; remove it or name columns in noise")
         if self.incremental and not self.slice_columns:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from kveil.settings.aggregates import aggregate_problems
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
@@ -34,6 +35,7 @@ class Policy(Section):
         yield from clean_problems(self.sources, self.clean)
         yield from self._registry_problems()
         yield from self._population_problems()
+        yield from aggregate_problems(self.anonymize.aggregates, self.person, self.clean_columns())
 
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""

@@ -61,13 +61,17 @@ class Table:
         """Whether policies share this table, so that its version moves with other policies' runs."""
         return "{" not in self.pattern
 
-    def of(self, policy: Policy, source: str = "") -> TableRef:
-        """This table for one policy (and, where the name asks for one, one source)."""
-        name = self.pattern.format(policy=policy.name, source=source, table=policy.clean.table, release=policy.anonymize.release)
+    def of(self, policy: Policy, source: str = "", aggregate: str = "") -> TableRef:
+        """This table for one policy (and, where the name asks for one, one source or aggregate)."""
+        name = self.pattern.format(
+            policy=policy.name, source=source, aggregate=aggregate, table=policy.clean.table, release=policy.anonymize.release
+        )
         return TableRef(self.zone, name)
 
     def all_of(self, policy: Policy) -> list[TableRef]:
-        """This table for one policy and all its sources."""
+        """This table for one policy and all its sources or aggregates."""
+        if "{aggregate}" in self.pattern:
+            return [self.of(policy, aggregate=name) for name in policy.anonymize.aggregates]
         if "{source}" in self.pattern:
             return [self.of(policy, source) for source in policy.sources]
         return [self.of(policy)]

@@ -1,16 +1,21 @@
 """Every table and every column that kveil writes, declared once.
 
-A table's name may hold {policy}, {source}, {table} and {release}; columns that come from the policy are not listed
+A table's name may hold {policy}, {source}, {table}, {release} and {aggregate}; columns that come from the policy are not listed
 here but named by the table's `more`. docs/tables.md is generated from this file.
 """
 
+from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
+from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
+from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
+from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
+from kveil.tables.common import AT as _AT
+from kveil.tables.common import BUILD as _BUILD
+from kveil.tables.common import POLICY as _POLICY
+from kveil.tables.common import RELEASE_ID as _RELEASE
+from kveil.tables.common import RUN as _RUN
 from kveil.tables.declaration import Column, Table
-
-_POLICY = Column("policy", "string", "the policy's name")
-_BUILD = Column("build", "string", "hash of the stage's inputs and policy section; the same work has the same build")
-_RUN = Column("run_id", "string", "the run that wrote the row")
-_AT = Column("written_at", "timestamp", "when the row was written, UTC")
-_RELEASE = Column("release_id", "string", "hash of policy, data and guarantee; a repeated release has the same id")
+from kveil.tables.ledger_schema import BUDGET_AUDIT as BUDGET_AUDIT
+from kveil.tables.ledger_schema import BUDGET_LEDGER as BUDGET_LEDGER
 
 RAW = Table(
     "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
@@ -97,26 +102,6 @@ CLEAN = Table(
         Column("split", "string", "train or holdout; each person is in exactly one"),
     ),
     "the columns of base and joined sources, buckets, money, history and derive",
-)
-BUDGET_LEDGER = Table(
-    "control",
-    "budget_ledger",
-    "Append-only: what each release spent, booked before its noise was drawn.",
-    (
-        Column("entry", "bigint", "1, 2, 3, ... without gaps: the place that concurrent bookings compete for"),
-        _POLICY,
-        _RELEASE,
-        Column("epsilon", "decimal(18,9)", "privacy loss of one row: the sum over the release's noisy columns"),
-        Column("unit", "string", "what epsilon protects: row (the noisy values of one row)"),
-        Column("budget", "decimal(18,9)", "the policy's budget at booking"),
-        Column(
-            "slices",
-            "array<string>",
-            "slices whose rows may have been given noise, as JSON; null stands for all rows",
-        ),
-        _RUN,
-        _AT,
-    ),
 )
 STAGING = Table(
     "restricted",
@@ -377,7 +362,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, STAGING, RELEASE_SECRET, FREQUENCIES,
-    CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS,
-    BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG,
+    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, RELEASE_SECRET,
+    FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
+    MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
+    AGGREGATE_SECRET,
 )  # fmt: skip

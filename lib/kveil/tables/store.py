@@ -3,6 +3,7 @@
 Every write is one Delta commit: readers see all of it or nothing.
 """
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,13 +61,19 @@ class TableStore:
         values = [tuple(_fitting(row.get(column.name), column.type) for column in table.columns) for row in rows]
         return self.spark.createDataFrame(values, table.ddl)
 
-    def append(self, ref: TableRef, df: DataFrame) -> None:
-        """Adds rows."""
+    def rows_of_json(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+        """Rows made of what JSON holds, maps and lists in them included: decimals and times as texts, a null left out or None."""
+        kind = ",".join(f"{column.name}:{column.type}" for column in table.columns)
+        parsed = F.from_json(F.lit(json.dumps(list(rows))), f"array<struct<{kind}>>", {"mode": "FAILFAST"})
+        return self.spark.range(1).select(F.inline(parsed))
+
+    def append(self, ref: TableRef, df: DataFrame, properties: Mapping[str, str] | None = None) -> None:
+        """Adds rows; a table that is made for them gets the properties."""
         with self.lake.locked("commit"):
             if self.exists(ref):
                 df.writeTo(self.lake.identifier(ref)).append()
             else:
-                self._create(ref, df)
+                self._create(ref, df, properties)
 
     def replace(
         self, ref: TableRef, df: DataFrame, partition_by: Sequence[str] = (), properties: Mapping[str, str] | None = None
@@ -109,17 +116,31 @@ class TableStore:
         condition = " OR ".join(f"there.{key} = new.{key}" for key in keys)
         with self.lake.locked("commit"):
             if not self.exists(ref):
-                self._create(ref, df.limit(0))
+                self._create(ref, df)
+                return
             self.spark.sql(
                 f"MERGE INTO {self.lake.identifier(ref)} there USING {view} new ON {condition} WHEN NOT MATCHED THEN INSERT *"
             )
 
-    def _create(self, ref: TableRef, df: DataFrame) -> None:
+    def update(self, ref: TableRef, values: Mapping[str, str | int | None], **where: str | int) -> bool:
+        """Changes the rows whose columns have the given values, in one commit, and tells whether there were any.
+
+        A writer that names what it has read in `where` changes nothing when another was there before it; when both try at
+        once, Delta lets one of them fail.
+        """
+        types = dict(self.read(ref).dtypes)
+        changes = ", ".join(f"{name} = {_sql_value(value, types[name])}" for name, value in values.items())
+        condition = " AND ".join(f"{name} = {_sql_value(value, types[name])}" for name, value in where.items())
+        with self.lake.locked("commit"):
+            row = self.spark.sql(f"UPDATE {self.lake.identifier(ref)} SET {changes} WHERE {condition}").first()
+        return row is not None and int(row["num_affected_rows"]) > 0
+
+    def _create(self, ref: TableRef, df: DataFrame, properties: Mapping[str, str] | None = None) -> None:
         writer = df.writeTo(self.lake.identifier(ref)).using("delta")
-        if ref.zone == "restricted":
-            # Delta's log outlives its rows: minima and maxima in it would be what a vacuum cannot reach.
-            for key, value in NO_STATISTICS.items():
-                writer = writer.tableProperty(key, value)
+        # Delta's log outlives its rows: minima and maxima in it would be what a vacuum cannot reach.
+        kept = NO_STATISTICS if ref.zone == "restricted" else {}
+        for key, value in {**kept, **(properties or {})}.items():
+            writer = writer.tableProperty(key, value)
         writer.create()
 
     def forget_history(self, ref: TableRef) -> None:
@@ -147,6 +168,16 @@ class TableStore:
 def _fitting(value: Any, kind: str) -> Any:
     """Whole numbers in double columns become floats, which createDataFrame does not do by itself."""
     return float(value) if kind == "double" and isinstance(value, int) else value
+
+
+def _sql_value(value: str | int | None, kind: str) -> str:
+    """A value as SQL of a column's type; arrays, maps and structs are given as JSON. Delta's UPDATE takes no parameters."""
+    if value is None:
+        return "NULL"
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    if kind.startswith(("array", "map", "struct")):
+        return f"from_json('{escaped}', '{kind}', map('mode', 'FAILFAST'))"
+    return f"CAST('{escaped}' AS {kind})"
 
 
 def _all_equal(values: Mapping[str, str | bool]) -> Column:

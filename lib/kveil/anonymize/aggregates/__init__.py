@@ -1,0 +1,11 @@
+"""Statistics of groups under differential privacy: a person's rows, all of them, are what one change means.
+
+check(ctx)       before anything is drawn: whether the clean table's columns allow what the policy asks
+published(ctx)   publishes every aggregate of the policy, once
+expected(...)    what each will cost and how far it will stray, from the policy alone
+"""
+
+from kveil.anonymize.aggregates.expected import expected
+from kveil.anonymize.aggregates.release import check, published
+
+__all__ = ["check", "expected", "published"]

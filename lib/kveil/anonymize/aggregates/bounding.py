@@ -1,0 +1,125 @@
+"""Totals over people of whom each adds a bounded vector, in Spark's integers alone.
+
+A person whose vector is beyond the bound has every entry multiplied by the same whole number of 1 / grain below one: then
+the norm of what they add is within the bound exactly, whatever the order or the partitions of rows. Only people beyond
+the bound are joined to the rows; nobody's rows are sorted. Scaling a vector loses less than leaving out rows or groups at
+the same bound, and what is within the limits stays as it is.
+
+Nothing here can overflow, which would end the job and thereby tell: what one row adds is clamped before it is used, a
+person's norm is summed in integers that hold 4 billion rows, and totals are kept as two halves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize.aggregates.cells import CELL
+from kveil.anonymize.aggregates.design import Total
+
+PERSON, ITEM, SLOT, HIGH, LOW = "kveil_person", "kveil_item", "kveil_slot", "kveil_high", "kveil_low"
+LIMB = 25
+"""A total is HIGH * 2**LIMB + LOW; each of both is a sum that 2**37 people cannot overflow."""
+
+_EVERY_ROW = 2**31
+_SAFETY = 1 - 2.0**-40
+
+
+@dataclass(frozen=True)
+class Part:
+    """Totals that are computed together: `adds[i]` is what a row of `rows` adds to `totals[i]`, null for nothing.
+
+    `rows` hold PERSON, CELL and, for totals of items, ITEM. `people` are rows from which norms may be read more cheaply,
+    where they are the same.
+    """
+
+    totals: tuple[Total, ...]
+    rows: DataFrame
+    adds: tuple[Column, ...]
+    people: DataFrame
+
+    @property
+    def by_item(self) -> bool:
+        """Whether rows are counted per item."""
+        return self.totals[0].adds == "items"
+
+
+def totals(part: Part, few_people: bool) -> DataFrame:
+    """CELL, SLOT, HIGH, LOW of each total that is not zero; `few_people` says that they fit every executor's memory."""
+    keys = [CELL, ITEM] if part.by_item else [CELL]
+    named = [f"kveil_x{i}" for i in range(len(part.adds))]
+    adds = [add.cast("bigint").alias(name) for add, name in zip(part.adds, named, strict=True)]
+    rows = part.rows.select(PERSON, *keys, *adds)
+    people = part.people.select(PERSON, *adds)
+    if not part.totals[0].by_rows:
+        rows = rows.groupBy(PERSON, *keys).agg(*[_entry(t, n).alias(n) for t, n in zip(part.totals, named, strict=True)])
+        people = rows
+    beyond = _beyond(people, part.totals, named)
+    joined = rows.join(F.broadcast(beyond) if few_people else beyond, PERSON, "left")
+    halves = [half for total, name in zip(part.totals, named, strict=True) for half in _halves(total, name)]
+    return _long(joined.groupBy(*keys).agg(*halves), part, named)
+
+
+def _entry(total: Total, name: str) -> Column:
+    """What a person adds to one cell, cut off where it is beyond the bound in any case."""
+    if total.adds == "people":
+        return F.max(F.lit(1).cast("bigint"))
+    most = total.sensitivity.bound if total.sensitivity.power == 1 else isqrt(total.sensitivity.bound) + 1
+    summed = _sum(F.col(name), total.largest)
+    return F.greatest(F.lit(-most), F.least(F.lit(most), summed)).cast("bigint")
+
+
+def _sum(value: Column, largest: int) -> Column:
+    """A person's sum of values up to `largest`; what 4 billion rows could overflow is summed in decimals."""
+    return F.sum(value if largest < _EVERY_ROW else value.cast("decimal(19,0)"))
+
+
+def _beyond(people: DataFrame, totals: Sequence[Total], named: Sequence[str]) -> DataFrame:
+    """Per person beyond a bound, the factor of each total in units of 1 / grain; grain itself is one."""
+    norms = [_norm(total, F.col(name)).alias(name) for total, name in zip(totals, named, strict=True)]
+    beyond = F.lit(False)
+    for total, name in zip(totals, named, strict=True):
+        beyond |= F.col(name) > _literal(total.sensitivity.bound)
+    found = people.groupBy(PERSON).agg(*norms).where(beyond)
+    factors = [_factor(total, F.col(name)).alias(f"{name}_factor") for total, name in zip(totals, named, strict=True)]
+    return found.select(PERSON, *factors)
+
+
+def _norm(total: Total, value: Column) -> Column:
+    if total.sensitivity.power == 1:
+        return _sum(F.abs(value), total.largest)
+    wide = value.cast("decimal(19,0)")
+    return F.sum((wide * wide).cast("decimal(38,0)"))
+
+
+def _factor(total: Total, norm: Column) -> Column:
+    """The largest whole factor that keeps the norm within the bound; for squares one that is a little smaller."""
+    bound, grain = total.sensitivity.bound, total.noise.grain
+    if total.sensitivity.power == 1:
+        shrunk = F.call_function("div", _literal(bound * grain), norm)
+    else:
+        # Four roundings of 2**-53 each are far less than the safety.
+        ratio = _literal(bound).cast("double") / norm.cast("double")
+        shrunk = F.floor(F.sqrt(ratio) * F.lit(grain * _SAFETY))
+    return F.when(norm <= _literal(bound), F.lit(grain)).otherwise(shrunk).cast("bigint")
+
+
+def _literal(value: int) -> Column:
+    return F.lit(value).cast("bigint") if value < 2**63 else F.lit(str(value)).cast("decimal(38,0)")
+
+
+def _halves(total: Total, name: str) -> list[Column]:
+    fine = F.col(name) * F.coalesce(F.col(f"{name}_factor"), F.lit(total.noise.grain).cast("bigint"))
+    low = fine.bitwiseAND(F.lit(2**LIMB - 1).cast("bigint"))
+    return [F.sum(F.shiftright(fine, LIMB)).alias(f"{name}_high"), F.sum(low).alias(f"{name}_low")]
+
+
+def _long(wide: DataFrame, part: Part, named: Sequence[str]) -> DataFrame:
+    item = F.col(ITEM).cast("int") if part.by_item else F.lit(0)
+    numbers = [
+        F.struct((F.lit(total.slot) + item).alias(SLOT), F.col(f"{name}_high").alias(HIGH), F.col(f"{name}_low").alias(LOW))
+        for total, name in zip(part.totals, named, strict=True)
+    ]
+    return wide.select(CELL, F.inline(F.array(*numbers))).where(F.col(HIGH).isNotNull())

@@ -1,0 +1,56 @@
+"""What an aggregate asks of the clean table, checked on its columns alone before anything is spent."""
+
+from collections.abc import Iterator
+
+from kveil.errors import ContractError
+from kveil.settings.aggregates import Aggregate, GroupKey
+
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
+_OF_VALUES = {"str": ("string",), "bool": ("boolean",), "int": _WHOLE}
+
+
+def check_columns(name: str, asked: Aggregate, types: dict[str, str]) -> None:
+    """ContractError where a column of the clean table cannot be grouped by or measured as the policy says."""
+    for where, sentence in _problems(asked, types):
+        raise ContractError(f"anonymize.aggregates.{name}.{where}: {sentence}")
+
+
+def check_delta(name: str, asked: Aggregate, people: int) -> None:
+    """ContractError where a delta would allow to publish somebody's rows as they are: it must be below one over the people."""
+    given = {"delta": asked.delta, "selection.delta": asked.selection.delta if asked.selection else None}
+    for where, delta in given.items():
+        if delta is not None and delta * people >= 1:
+            raise ContractError(
+                f"anonymize.aggregates.{name}.{where}: found {delta}; with a delta of one over the number of people or more, "
+                "somebody's rows could be published as they are; give one far smaller, such as 1e-9"
+            )
+
+
+def _problems(asked: Aggregate, types: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for column, key in asked.group_by.items():
+        sentence = _key_problem(key, types[column])
+        if sentence:
+            yield f"group_by.{column}", sentence
+    for measure, role in asked.measures.items():
+        if role.column is None:
+            continue
+        kind = types[role.column]
+        allowed = _OF_VALUES[type(role.values[0]).__name__] if role.values else _WHOLE
+        if kind not in allowed:
+            yield (
+                f"measures.{measure}.column",
+                f"the clean table's {role.column!r} is {kind}; allowed: {', '.join(allowed)}; make it a whole number of its "
+                "smallest unit in clean.money or clean.derive",
+            )
+
+
+def _key_problem(key: GroupKey, kind: str) -> str:
+    if key.every is not None:
+        allowed: tuple[str, ...] = ("date", "timestamp")
+    elif key.unknown:
+        allowed = ("string", "boolean", "date", *_WHOLE)
+    else:
+        allowed = _OF_VALUES[type(key.values[0]).__name__]
+    if kind in allowed:
+        return ""
+    return f"the clean table's column is {kind}; allowed for such keys: {', '.join(allowed)}; derive one in clean.derive"

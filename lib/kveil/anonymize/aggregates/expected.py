@@ -1,0 +1,71 @@
+"""What an aggregate will cost and how far its values will stray, from the policy alone, before anything is spent."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+
+from kveil.anonymize.aggregates.design import Design, Total, design
+from kveil.privacy.selection import people_for
+from kveil.settings.aggregates import Aggregate, Measure
+from kveil.settings.anonymize import Anonymize
+
+_ROWS = 1000
+
+
+def expected(settings: Anonymize) -> Iterator[str]:
+    """Lines for a terminal: per aggregate its cost and mechanism, per measure its bound and standard error."""
+    total, delta = Decimal(0), Decimal(0)
+    for name, asked in settings.aggregates.items():
+        made = design(asked)
+        yield f"{name}: {_groups(asked)}, {_cost(asked, made)}"
+        yield f"  mechanism: discrete {made.mechanism}, {made.reason}"
+        for measure, role in asked.measures.items():
+            yield f"  {measure} ({role.kind}): standard error {error_in_words(role, made.of(measure))}"
+            yield f"    {bound_in_words(made.of(measure)[-1])}"
+        chosen = asked.selection
+        total += asked.epsilon + (chosen.epsilon if chosen else 0)
+        delta += ((asked.delta or 0) if made.mechanism == "gaussian" else 0) + (chosen.delta if chosen else 0)
+    if settings.budget is not None and settings.aggregates:
+        cap = f"{settings.budget.epsilon.normalize():f}, delta {settings.budget.delta:.3g}"
+        yield f"together: epsilon {total.normalize():f}, delta {delta:.3g} per person and data; the budget is {cap}"
+
+
+def _groups(asked: Aggregate) -> str:
+    if asked.selection is None:
+        return f"{asked.public_cells:,} public groups"
+    groups = asked.contribution.groups
+    assert groups is not None  # the settings' condition
+    needed = people_for(0.5, groups, Fraction(asked.selection.epsilon), Fraction(asked.selection.delta))
+    many = f"{asked.public_cells:,} public groups in each of " if asked.public_cells > 1 else ""
+    return f"{many}those unknown groups that are chosen (an even chance with {needed:,} people)"
+
+
+def _cost(asked: Aggregate, made: Design) -> str:
+    parts = [f"epsilon {asked.epsilon.normalize():f}"]
+    if made.mechanism == "gaussian":
+        parts.append(f"delta {asked.delta:.3g} (rho {float(made.loss):.4g})")
+    if asked.selection is not None:
+        parts.append(
+            f"and epsilon {asked.selection.epsilon.normalize():f}, delta {asked.selection.delta:.3g} for choosing groups"
+        )
+    return " ".join(parts)
+
+
+def bound_in_words(total: Total) -> str:
+    """What one person may add, and what happens to who would add more."""
+    power, bound = total.sensitivity.power, total.sensitivity.bound
+    norm = f"L1 norm {bound:,}" if power == 1 else f"L2 norm {bound**0.5:,.6g}"
+    what = {"rows": "rows", "people": "groups", "items": "rows", "sum": "units", "square": "squared units"}[total.adds]
+    return f"a person's vector is scaled down to {norm} ({what}): less is lost than by leaving out rows or groups"
+
+
+def error_in_words(role: Measure, totals: tuple[Total, ...]) -> str:
+    """The standard error of a group's number; of a mean or variance in a group of a thousand rows."""
+    errors = [total.noise.standard_error for total in totals]
+    if role.kind in ("count", "people", "sum"):
+        return f"{errors[0]:,.6g}, 95 % within {totals[0].noise.half_width():,.6g}"
+    if role.kind == "mean":
+        return f"about {errors[1] / _ROWS:,.4g} in a group of {_ROWS:,} rows"
+    if role.kind == "variance":
+        return f"about {errors[2] / _ROWS:,.4g} in a group of {_ROWS:,} rows"
+    return f"{errors[0]:,.6g} rows per item"

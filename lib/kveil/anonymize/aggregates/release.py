@@ -1,0 +1,125 @@
+"""One publication of each aggregate: reserved in the ledger, drawn in one commit, recorded; repeated without drawing again."""
+
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize import ledger
+from kveil.anonymize.aggregates.checks import check_columns, check_delta
+from kveil.anonymize.aggregates.cost import charges
+from kveil.anonymize.aggregates.expected import bound_in_words
+from kveil.anonymize.aggregates.request import Request
+from kveil.anonymize.aggregates.statistics import statistics
+from kveil.anonymize.identity import aggregate_id, row_hash
+from kveil.anonymize.publish import RELEASE_ID
+from kveil.context import Context
+from kveil.errors import GuaranteeError
+from kveil.tables.declaration import TableRef
+from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, CLEAN
+
+_FEW_PEOPLE = 1_000_000
+
+
+def check(ctx: Context) -> None:
+    """ContractError where an aggregate asks what the clean table's columns cannot give; reads no row."""
+    types = dict(ctx.read(CLEAN).dtypes)
+    for name, asked in ctx.policy.anonymize.aggregates.items():
+        check_columns(name, asked, types)
+
+
+def published(ctx: Context) -> None:
+    """Publishes every aggregate of the policy, once for the same rows and settings: repeating it spends and draws nothing."""
+    asked = ctx.policy.anonymize.aggregates
+    if not asked:
+        return
+    clean = ctx.read(CLEAN)
+    with ctx.step("identify the aggregates") as note:
+        ids, people = _identified(ctx, clean)
+        note.rows(len(ids), "aggregates")
+    for name in asked:
+        check_delta(name, asked[name], people)
+    recorded = _recorded(ctx)
+    for name, release_id in ids.items():
+        if release_id not in recorded:
+            _publish(ctx, Request.of(name, asked[name], release_id), clean, people)
+        elif ctx.store.property_of(table_of(ctx, name), RELEASE_ID) != release_id:
+            _restore(ctx, name, release_id, recorded[release_id])
+    left = sum(ctx.store.destroy(ctx.ref(table)) for table in (AGGREGATE_SECRET, AGGREGATE_GROUPS))
+    if left:
+        raise GuaranteeError(f"anonymize: {left} files of aggregates remain in the restricted zone; delete them and run again")
+
+
+def table_of(ctx: Context, name: str) -> TableRef:
+    """The published table of an aggregate."""
+    return AGGREGATE.of(ctx.policy, aggregate=name)
+
+
+def _identified(ctx: Context, clean: DataFrame) -> tuple[dict[str, str], int]:
+    """Each aggregate's release id, from its settings and the rows that it reads, and about how many people there are."""
+    policy, asked = ctx.policy, ctx.policy.anonymize.aggregates
+    hashes = [F.coalesce(F.sum(row_hash([policy.person, *each.columns])), F.lit(0)).alias(name) for name, each in asked.items()]
+    counts = [F.count(F.lit(1)).alias("kveil_rows"), F.approx_count_distinct(policy.person).alias("kveil_people")]
+    row = clean.agg(*counts, *hashes).first()
+    assert row is not None  # an aggregation without groups has one row
+    ids = {name: aggregate_id(policy, name, (int(row["kveil_rows"]), int(row[name]))) for name in asked}
+    return ids, int(row["kveil_people"])
+
+
+def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> None:
+    ref = table_of(ctx, request.name)
+    ledger.reserve(ctx, request.release_id, charges(request))
+    with ctx.step(f"aggregate {request.name}") as note:
+        if ctx.store.property_of(ref, RELEASE_ID) != request.release_id:
+            rows = statistics(ctx, request, clean, people <= _FEW_PEOPLE)
+            # The one commit that draws: what a killed run may have drawn before it is the same and was never visible.
+            ctx.store.replace(ref, rows, properties={RELEASE_ID: request.release_id})
+        ledger.drawn(ctx, request.release_id)
+        shown = ctx.store.read(ref).groupBy("measure", "item").agg(F.count(F.lit(1)).alias("groups")).first()
+        groups = int(shown["groups"]) if shown else 0
+        note.text = f"{groups:,} groups, discrete {request.design.mechanism}"
+    version = ctx.store.version(ref)
+    assert version is not None  # just written
+    _record(ctx, request, version, groups)
+    ledger.committed(ctx, request.release_id, version)
+
+
+def _recorded(ctx: Context) -> dict[str, int]:
+    """The Delta version of every aggregate release of the policy."""
+    ref = ctx.ref(AGGREGATES)
+    if not ctx.store.exists(ref):
+        return {}
+    rows = ctx.store.read(ref).where(F.col("policy") == ctx.policy.name).select("release_id", "version").distinct()
+    return {row["release_id"]: int(row["version"]) for row in rows.collect()}
+
+
+def _restore(ctx: Context, name: str, release_id: str, version: int) -> None:
+    """Brings an earlier release back with its own noise, since drawing again would spend without booking."""
+    ref = table_of(ctx, name)
+    with ctx.step(f"publish aggregate {name} again") as note:
+        try:
+            ctx.store.restore(ref, version)
+        except PySparkException:
+            raise GuaranteeError(
+                f"anonymize.aggregates.{name}: release {release_id} was published before, but version {version} of {ref} is "
+                "gone; drawing its noise again would not be paid for, so change the aggregate or the data, or restore the table"
+            ) from None
+        note.text = f"version {version} of {ref}"
+
+
+def _record(ctx: Context, request: Request, version: int, groups: int) -> None:
+    made, cost = request.design, ledger.cost_of(charges(request))
+    common: dict[str, Any] = {
+        "release_id": request.release_id, "aggregate": request.name, "table": str(table_of(ctx, request.name)),
+        "version": version, "groups": groups, "mechanism": f"discrete {made.mechanism}", "epsilon": cost.epsilon,
+        "delta": cost.delta, "rho": cost.rho if made.mechanism == "gaussian" else None,
+    }  # fmt: skip
+    rows = []
+    for measure, role in request.asked.measures.items():
+        total = made.of(measure)[-1]
+        error = total.noise.standard_error
+        told = {"measure": measure, "kind": role.kind, "bound": bound_in_words(total), "standard_error": error}
+        rows.append({**common, **told})
+    given = ctx.rows(AGGREGATES, rows)
+    ctx.store.replace_where(ctx.ref(AGGREGATES), given, policy=ctx.policy.name, release_id=request.release_id)

@@ -1,0 +1,76 @@
+"""The published rows of an aggregate: exact totals and their noise in one plan, so that no file ever holds what is exact."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize.aggregates.bounding import HIGH, LOW, PERSON, SLOT, totals
+from kveil.anonymize.aggregates.cells import CELL, CODE, Grid, shown_type
+from kveil.anonymize.aggregates.design import Design
+from kveil.anonymize.aggregates.groups import kept_groups
+from kveil.anonymize.aggregates.request import Request
+from kveil.anonymize.aggregates.results import CELLS_PER_CHUNK, CHUNK, MEASURES, Publisher
+from kveil.anonymize.aggregates.rows import parts
+from kveil.anonymize.columns import ddl
+from kveil.context import Context
+from kveil.privacy.randomness import fresh_secret
+from kveil.tables.schema import AGGREGATE_SECRET
+from kveil.tables.store import NO_STATISTICS
+
+_ONE_FILE = 100_000
+
+
+def statistics(ctx: Context, request: Request, clean: DataFrame, few_people: bool) -> DataFrame:
+    """The published rows of an aggregate; each evaluation draws the same noise, as long as the secret lives."""
+    asked, secret = request.asked, _secret(ctx)
+    person = F.col(f"`{ctx.policy.person}`")
+    columns = [F.col(f"`{column}`") for column in asked.columns]
+    rows = clean.where(person.isNotNull()).select(person.alias(PERSON), *columns)
+    grid, groups = Grid(asked, dict(clean.dtypes)), None
+    if asked.unknown:
+        groups = kept_groups(ctx, request, rows, secret)
+        grid = Grid(asked, grid.types, groups.count())
+        rows = rows.join(groups, asked.unknown)
+    summed = exact_totals(rows, grid, request.design, few_people)
+    return noisy(summed, Publisher(grid, request.design, secret, request.release_id), groups)
+
+
+def exact_totals(rows: DataFrame, grid: Grid, made: Design, few_people: bool) -> DataFrame:
+    """CELL, SLOT and the halves of every bounded total that is not zero; never written, only read by what adds the noise."""
+    found = [totals(part, few_people) for part in parts(rows, grid, made)]
+    summed = found[0]
+    for more in found[1:]:
+        summed = summed.unionByName(more)
+    return summed
+
+
+def noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> DataFrame:
+    """The published rows of exact totals; `groups` are the unknown ones by their CODE, where there are any."""
+    grid, asked = publisher.grid, publisher.grid.asked
+    chunks = -(-grid.cells // CELLS_PER_CHUNK)
+    # A chunk without any row must appear as well: its groups are public, and their absence would tell.
+    marker = summed.sparkSession.range(chunks).select(
+        F.col("id").alias(CHUNK), *[F.lit(None).cast("bigint").alias(column) for column in (CELL, SLOT, HIGH, LOW)]
+    )
+    placed = summed.select(F.floor(F.col(CELL) / CELLS_PER_CHUNK).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
+    schema = ddl({CELL: "bigint", **({CODE: "bigint"} if groups is not None else {}), **_key_types(grid), **MEASURES})
+    rows = marker.unionByName(placed).groupBy(CHUNK).applyInArrow(publisher.function(), schema)
+    if groups is not None:
+        rows = rows.join(F.broadcast(groups), CODE)
+    if grid.cells * publisher.design.width <= _ONE_FILE:
+        rows = rows.coalesce(1)
+    return rows.sortWithinPartitions(CELL, "measure").select(*[F.col(f"`{each}`") for each in asked.group_by], *MEASURES)
+
+
+def _key_types(grid: Grid) -> dict[str, str]:
+    return {name: shown_type(key, grid.types[name]) for name, key in grid.public.items()}
+
+
+def _secret(ctx: Context) -> bytes:
+    """The secret of all aggregates that are not published yet; a run that was cut short left it, and draws the same again."""
+    ref = ctx.ref(AGGREGATE_SECRET)
+    if not ctx.store.exists(ref):
+        rows = ctx.rows(AGGREGATE_SECRET, [{"secret": fresh_secret()}])
+        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
+    row = ctx.store.read(ref).first()
+    assert row is not None  # written in the commit that made the table
+    return bytes(row["secret"])

@@ -1,0 +1,55 @@
+"""The tables of aggregates; part of the schema, which names them with all others."""
+
+from kveil.tables.common import AT, POLICY, RELEASE_ID, RUN
+from kveil.tables.declaration import Column, Table
+
+AGGREGATE = Table(
+    "release",
+    "{policy}_aggregate_{aggregate}",
+    "Statistics of groups under differential privacy: one row per group, measure and item, noise drawn once, no exact value.",
+    (
+        Column("measure", "string", "the measure's name in the policy"),
+        Column("item", "string", "interval, value or share, for histograms, top_k and quantiles; null else"),
+        Column("value", "double", "the noisy statistic, in the column's unit; a count below 0 is the noise's"),
+        Column("standard_error", "double", "of the noise; what clamping and scaling people down takes away is not in it"),
+        Column("lower_95", "double", "from here to upper_95 lies, of 20 such intervals, the statistic without noise in 19"),
+        Column("upper_95", "double", "see lower_95; approximate for means, variances and quantiles"),
+    ),
+    "first the group columns: a period by its first day, any other key as the clean table has it",
+)
+AGGREGATES = Table(
+    "control",
+    "aggregates",
+    "Every publication of an aggregate: one row per measure, with what it cost and how far its values may stray.",
+    (
+        POLICY,
+        RELEASE_ID,
+        Column("aggregate", "string", "the aggregate's name in the policy"),
+        Column("table", "string", "the published table"),
+        Column("version", "bigint", "its Delta version"),
+        Column("groups", "bigint", "groups published"),
+        Column("mechanism", "string", "discrete laplace or discrete gaussian"),
+        Column("epsilon", "decimal(18,9)", "what the whole aggregate costs one person, all rows together"),
+        Column("delta", "decimal(38,30)", "the same of delta"),
+        Column("rho", "decimal(38,18)", "zCDP loss of the measures, where the mechanism is gaussian"),
+        Column("measure", "string", "the measure's name"),
+        Column("kind", "string", "count, people, sum, mean, variance, quantiles, histogram or top_k"),
+        Column("bound", "string", "what one person may add, and how more than that is bounded"),
+        Column("standard_error", "double", "of the totals that the measure is made of, the first: rows, people or the sum"),
+        RUN,
+        AT,
+    ),
+)
+AGGREGATE_GROUPS = Table(
+    "restricted",
+    "{policy}_aggregate_groups",
+    "The unknown groups that the private choice kept, numbered; destroyed when the aggregate is published.",
+    (Column("kveil_code", "bigint", "the group's number"),),
+    "the unknown group columns",
+)
+AGGREGATE_SECRET = Table(
+    "restricted",
+    "{policy}_aggregate_secret",
+    "What aggregates' noise is a function of, so that a run that was cut short draws the same; destroyed after publication.",
+    (Column("secret", "binary", "32 random bytes"),),
+)

@@ -1,0 +1,247 @@
+"""Aggregates as an auditor would check them: recounted in pandas, with and without each customer, interrupted, repeated."""
+
+from datetime import date
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from kveil.anonymize import aggregates
+from kveil.anonymize.aggregates import release, statistics
+from kveil.anonymize.aggregates.bounding import HIGH, LIMB, LOW, PERSON, SLOT
+from kveil.anonymize.aggregates.cells import CELL, Grid
+from kveil.anonymize.aggregates.design import design
+from kveil.context import Context
+from kveil.errors import BudgetError, ContractError
+from kveil.settings.aggregates import Aggregate
+from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
+from pyspark.sql import functions as F
+
+from tests.builders import clean_rows, context, purchases, shop
+
+ROWS = purchases(rows=1500)
+TOWNS = ["east", "north", "nowhere", "south", "west"]
+MONTHS = {"every": "month", "first": "2024-01-15", "last": "2024-04-01"}
+CENTS = {"column": "cents", "lower": 0, "upper": 1000}
+MONTHLY = {
+    "group_by": {"town": {"values": TOWNS}, "date": MONTHS},
+    "measures": {
+        "purchases": {"kind": "count"},
+        "buyers": {"kind": "people"},
+        "spent": {"kind": "sum", **CENTS},
+        "basket": {"kind": "mean", **CENTS},
+        "spread": {"kind": "variance", **CENTS},
+        "sizes": {"kind": "histogram", "column": "cents", "edges": [0, 100, 500, 3000]},
+        "quartiles": {"kind": "quantiles", **CENTS, "bins": 50},
+        "favourites": {"kind": "top_k", "column": "item", "values": ["bread", "milk", "wine"], "k": 2},
+    },
+    "epsilon": 500,
+    "contribution": {"rows": 600},
+}
+TOWNS_FOUND = {
+    "group_by": {"town": "unknown", "reduced": {"values": [False, True]}},
+    "measures": {"buyers": {"kind": "people"}, "spent": {"kind": "sum", **CENTS}},
+    "epsilon": 2,
+    "delta": 1e-6,
+    "mechanism": "gaussian",
+    "contribution": {"rows": 40, "groups": 3, "rows_per_group": 20},
+    "selection": {"epsilon": 10, "delta": 1e-6},
+}
+BUDGET = {"epsilon": 1000, "delta": 1e-3}
+
+
+def prepared(store, asked, rows: pd.DataFrame = ROWS, **changes) -> Context:
+    document = shop(anonymize__aggregates=asked, anonymize__budget=BUDGET, **changes)
+    ctx = context(store, document, "anonymize")
+    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))
+    return ctx
+
+
+def published(ctx: Context, name: str) -> pd.DataFrame:
+    return ctx.store.read(AGGREGATE.of(ctx.policy, aggregate=name)).toPandas()
+
+
+@pytest.fixture(scope="module")
+def released(spark, module_store) -> Context:
+    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND})
+    aggregates.check(ctx)
+    aggregates.published(ctx)
+    return ctx
+
+
+def one(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return table[table.measure == measure].set_index(["town", "date"]).sort_index()
+
+
+def test_every_public_group_appears_once_per_measure_and_item(released):
+    monthly = published(released, "monthly")
+    groups = {(town, date(2024, month, 1)) for town in TOWNS for month in (1, 2, 3, 4)}
+    for _, rows in monthly.groupby(["measure", "item"], dropna=False):
+        if rows.measure.iloc[0] != "favourites":
+            assert set(zip(rows.town, rows.date, strict=True)) == groups
+            assert len(rows) == len(groups)
+    assert (one(monthly, "favourites").groupby(level=[0, 1]).size() == 2).all()
+
+
+def test_numbers_are_those_of_pandas_within_their_noise(released):
+    """All people are within the limits, so what is left of the difference is noise, whose size each row tells."""
+    monthly = published(released, "monthly")
+    rows = ROWS[ROWS.customer.notna() & ROWS.town.notna()].assign(
+        date=[day.replace(day=1) for day in ROWS.date[ROWS.town.notna()]], cents=lambda each: each.cents.clip(0, 1000)
+    )
+    cells = rows.groupby(["town", "date"])
+    truth = {
+        "purchases": cells.size(), "buyers": cells.customer.nunique(), "spent": cells.cents.sum(),
+        "basket": cells.cents.mean(), "spread": cells.cents.var(ddof=0),
+    }  # fmt: skip
+    for measure, expected in truth.items():
+        found = one(monthly, measure).loc[expected.index]
+        assert (abs(found.value - expected) < 12 * found.standard_error).all(), measure
+        assert ((found.lower_95 <= found.value) & (found.value <= found.upper_95)).all(), measure
+    empty = one(monthly, "purchases").loc["nowhere"]
+    assert (abs(empty.value) < 12 * empty.standard_error).all()
+    assert (empty.value != 0).any()
+    median = monthly[(monthly.measure == "quartiles") & (monthly.item == "0.5")].set_index(["town", "date"]).value
+    assert abs(median.loc[truth["spent"].index] - cells.cents.median()).max() < 150
+    sizes = monthly[monthly.measure == "sizes"].set_index(["town", "date", "item"])
+    assert set(sizes.index.get_level_values("item")) == {"[0, 100)", "[100, 500)", "[500, 3000)"}
+
+
+def test_unknown_groups_of_many_people_are_shown_and_null_is_no_group(released):
+    found = published(released, "found")
+    assert list(found) == ["town", "reduced", "measure", "item", "value", "standard_error", "lower_95", "upper_95"]
+    assert set(found.town) == {"east", "north", "south", "west"}
+    assert len(found) == 4 * 2 * 2
+    buyers = found[found.measure == "buyers"]
+    truth = ROWS.dropna(subset=["town"]).groupby(["town", "reduced"]).customer.nunique()
+    assert (abs(buyers.set_index(["town", "reduced"]).value - truth) < 12 * buyers.standard_error.iloc[0]).all()
+
+
+def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
+    record = released.store.read(released.ref(AGGREGATES)).toPandas()
+    assert set(record.measure[record.aggregate == "monthly"]) == set(MONTHLY["measures"])
+    assert set(record.epsilon[record.aggregate == "monthly"]) == {500}
+    assert set(record.epsilon[record.aggregate == "found"]) == {12}
+    assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
+    account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
+    assert account.unit.tolist() == ["person"]
+    assert account.spent_epsilon.tolist() == [512]
+
+
+def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
+    before = published(released, "monthly")
+    aggregates.published(released)
+    pd.testing.assert_frame_equal(published(released, "monthly"), before)
+    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND})
+    aggregates.published(other)
+    assert not published(other, "monthly").value.equals(before.value)
+    aggregates.published(released)
+    pd.testing.assert_frame_equal(published(released, "monthly"), before)
+    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [912]
+    with pytest.raises(BudgetError):
+        aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
+    assert published(released, "monthly").equals(before)
+
+
+def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store, monkeypatch):
+    asked = {"monthly": {**MONTHLY, "epsilon": 1, "measures": {"purchases": {"kind": "count"}}}}
+    ctx, drawn = prepared(store, asked), []
+    real = ctx.store.replace
+
+    def dies(ref, df, *rest, **options):
+        if ref == AGGREGATE.of(ctx.policy, aggregate="monthly"):
+            drawn.append(df.toPandas())
+            drawn.append(df.repartition(5).sortWithinPartitions("town").coalesce(1).toPandas())
+            raise KeyboardInterrupt
+        real(ref, df, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ctx.store, "replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            aggregates.published(ctx)
+    aggregates.published(ctx)
+    keys = ["town", "date"]
+    after = published(ctx, "monthly").sort_values(keys, ignore_index=True)
+    for each in drawn:
+        pd.testing.assert_frame_equal(each.sort_values(keys, ignore_index=True), after)
+    assert ctx.store.read(ctx.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [1]
+
+
+WORLDS = 12
+HARSH = {
+    "group_by": {"world": {"values": list(range(WORLDS + 1))}, "town": {"values": TOWNS}},
+    "measures": {
+        "purchases": {"kind": "count"},
+        "buyers": {"kind": "people"},
+        "spent": {"kind": "sum", "column": "cents", "lower": -300, "upper": 700, "total": 900},
+        "huge": {"kind": "sum", "column": "huge", "lower": -(2**45), "upper": 2**45},
+        "spread": {"kind": "variance", "column": "cents", "lower": -300, "upper": 700},
+        "sizes": {"kind": "quantiles", "column": "cents", "lower": -300, "upper": 700, "bins": 7},
+    },
+    "epsilon": 1,
+    "delta": 1e-6,
+    "contribution": {"rows": 5, "groups": 2, "rows_per_group": 3},
+}
+
+
+def totals_of(rows, mechanism: str) -> dict[tuple[int, int], int]:
+    """Exact bounded totals in fine units by (cell, slot)."""
+    asked = Aggregate.model_validate({**HARSH, "mechanism": mechanism})
+    found = statistics.exact_totals(rows, Grid(asked, dict(rows.dtypes)), design(asked), True).collect()
+    return {(row[CELL], row[SLOT]): row[HIGH] * 2**LIMB + row[LOW] for row in found}
+
+
+@pytest.mark.parametrize("mechanism", ["laplace", "gaussian"])
+def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partitioning(spark, mechanism):
+    """World 0 holds everybody, world i all but customer i; worlds are groups and have people of their own."""
+    random = np.random.default_rng(5)
+    size = 400
+    person = np.minimum(random.geometric(0.15, size), WORLDS + 3)
+    table = pd.DataFrame(
+        {
+            "who": person, "town": random.choice([*TOWNS[:4], None], size), "cents": random.integers(-900, 2000, size),
+            "huge": random.choice([2**62, -(2**62), 2**44, 1, 0], size),
+        }
+    )  # fmt: skip
+    values = [tuple(None if value is None else value for value in row) for row in table.astype(object).itertuples(index=False)]
+    frame = spark.createDataFrame(values, "who int, town string, cents bigint, huge bigint")
+    worlds = frame.crossJoin(spark.range(WORLDS + 1).select(F.col("id").cast("int").alias("world")))
+    worlds = worlds.where("world <> who").withColumn(PERSON, F.concat_ws("/", "world", "who"))
+    found = totals_of(worlds.coalesce(1), mechanism)
+    assert totals_of(worlds.repartition(7, "cents"), mechanism) == found
+    made = design(Aggregate.model_validate({**HARSH, "mechanism": mechanism}))
+    reached = dict.fromkeys((total.slot for total in made.totals), Fraction(0))
+    for world in range(1, WORLDS + 1):
+        for total in made.totals:
+            changes = [
+                found.get((town, slot), 0) - found.get((world * len(TOWNS) + town, slot), 0)
+                for town in range(len(TOWNS))
+                for slot in range(total.slot, total.slot + total.items)
+            ]
+            power = total.sensitivity.power
+            norm = sum(abs(change) ** power for change in changes)
+            most = total.sensitivity.bound * total.noise.grain**power
+            assert norm <= most, (total.measure, total.adds, world)
+            reached[total.slot] = max(reached[total.slot], Fraction(norm, most))
+    # A bound that nobody comes near would pay for noise that is not needed; sums come less near where signs cancel out.
+    assert min(reached.values()) > Fraction(1, 3)
+    assert reached[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({**MONTHLY, "delta": 0.2, "mechanism": "gaussian"}, r"monthly\.delta: found 0\.2"),
+        ({**MONTHLY, "group_by": {"age": {"values": ["x"]}}}, r"group_by\.age: .* is int"),
+        ({**MONTHLY, "group_by": {"town": MONTHS}}, r"group_by\.town: .* is string"),
+        ({**MONTHLY, "measures": {"x": {"kind": "sum", **CENTS, "column": "town"}}}, r"measures\.x\.column: .* is string"),
+    ],
+)
+def test_what_the_table_cannot_give_is_one_sentence_and_nothing_is_spent(released, asked, says):
+    ctx = prepared(released.store, {"monthly": asked})
+    before = ctx.store.version(ctx.ref(BUDGET_LEDGER))
+    with pytest.raises(ContractError, match=says) as caught:
+        aggregates.check(ctx)
+        release.published(ctx)
+    assert "\n" not in str(caught.value)
+    assert ctx.store.version(ctx.ref(BUDGET_LEDGER)) == before
