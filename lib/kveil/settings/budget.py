@@ -1,5 +1,6 @@
 """`anonymize.budget`: what all releases to one recipient may cost together."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -34,3 +35,11 @@ class Budget(Section):
     recipient: Identifier = "anyone"
     period: Period | None = None
     data_set: Identifier | None = None
+
+
+def period_of(time: datetime, period: Period | None) -> str | None:
+    """The calendar period that a time lies in: 2026-01, 2026-Q1 or 2026; None where the cap is for all time."""
+    if period is None:
+        return None
+    quarter = (time.month + 2) // 3
+    return {"month": f"{time:%Y-%m}", "quarter": f"{time:%Y}-Q{quarter}", "year": f"{time:%Y}"}[period]

@@ -57,6 +57,9 @@ class Cost:
         return Cost(max(self.epsilon, other.epsilon), max(self.delta, other.delta), max(self.rho, other.rho))
 
 
+NOTHING = Cost()
+
+
 def cost_of(charges: Sequence[Charge]) -> Cost:
     """The charges' sum: basic composition, which holds for any mechanisms."""
     return Cost(

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from kveil.anonymize.ledger.account import Account, period_of
+from kveil.anonymize.ledger.account import Account
 from kveil.anonymize.ledger.charge import Cost
 from kveil.anonymize.ledger.clock import text_of
 from kveil.anonymize.ledger.form import plain
 from kveil.anonymize.ledger.spending import spent
+from kveil.settings.budget import period_of
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of honest machines may lie apart."""
