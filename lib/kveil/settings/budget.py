@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,7 +14,7 @@ Period = Literal["month", "quarter", "year"]
 
 
 def _at_thirty_decimals(value: Decimal) -> Decimal:
-    if value != value.quantize(Decimal("1e-30")):
+    if (Fraction(value) * 10**30).denominator != 1:
         raise ValueError("at most 30 decimals are kept, so that budgets add up exactly")
     return value
 
