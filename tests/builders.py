@@ -11,6 +11,7 @@ import yaml
 from kveil.context import Context
 from kveil.log import Progress
 from kveil.settings import Policy
+from kveil.tables.schema import BUDGET_LEDGER
 from kveil.tables.store import TableStore
 from pyspark.sql import DataFrame, SparkSession
 
@@ -115,3 +116,9 @@ def clean_rows(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
     }  # fmt: skip
     values = [tuple(None if pd.isna(value) else value for value in row) for row in rows.astype(object).itertuples(index=False)]
     return spark.createDataFrame(values, ", ".join(f"{name} {kind}" for name, kind in types.items()))
+
+
+def booked(ctx: Context) -> list[Any]:
+    """The releases on all accounts of the ledger, in the order in which they were first booked."""
+    accounts = ctx.store.read(ctx.ref(BUDGET_LEDGER)).collect()
+    return sorted((entry for row in accounts for entry in row.entries), key=lambda entry: entry.steps[0].sequence)

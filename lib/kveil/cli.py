@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import click
 
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
+from kveil.anonymize.ledger.statement import statement, verification
+from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
@@ -61,6 +64,23 @@ def plan(policy: str) -> None:
         click.echo(line)
 
 
+@commands.command("budget")
+@_POLICY
+@_LAKE
+@click.option("--verify", is_flag=True, help="Check every sum and every hash of the ledger and its audit.")
+def budget(policy: str, lake: str, verify: bool) -> None:
+    """Shows what was spent, on what, how fast, and what is left; spends and changes nothing."""
+    asked, place = load(policy), Lake.at(lake)
+    now = datetime.now(timezone.utc)
+    with _told_in_one_sentence(place):
+        ctx = Context(asked, TableStore(session(), place), f"budget-{now:%Y%m%dT%H%M%S}", now, Progress(), stage="budget")
+        told, wrong = verification(ctx) if verify else (statement(ctx), [])
+    for line in told:
+        click.echo(line)
+    if wrong:
+        raise GuaranteeError("\n".join(["the ledger was tampered with or damaged:", *wrong]))
+
+
 def _stage_command(stage: Stage) -> click.Command:
     @click.command(stage.name, help=f"Stage {STAGES.index(stage) + 1}: {stage.summary}.")
     @_POLICY
@@ -81,17 +101,24 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     lake = Lake.at(lake_address)
     progress = Progress()
     store = TableStore(session(), lake)
-    try:
+    with _told_in_one_sentence(lake):
         ended = run(policy, store, progress, names, force)
-    except KveilError:
-        raise
-    except Exception as error:
-        raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
     if not names or "report" in names:
         for line in last_summary(ended.context):
             click.echo(line)
     if ended.refusal:
         raise GuaranteeError(ended.refusal)
+
+
+@contextmanager
+def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
+    """Turns what nobody foresaw into a sentence that names the file of its trace."""
+    try:
+        yield
+    except KveilError:
+        raise
+    except Exception as error:
+        raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
 
 
 def _trace(lake: Lake) -> Path:

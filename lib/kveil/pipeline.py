@@ -29,6 +29,7 @@ from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema as t
 from kveil.tables.declaration import Table, TableRef
+from kveil.tables.log_store import require_safe_log_store
 from kveil.tables.store import TableStore
 
 
@@ -160,6 +161,8 @@ def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[s
     ctx = Context(policy, store, run_id, now, progress)
     busy = f"policy {policy.name}: another run is working in this lake; wait until it is done"
     refusal = ""
+    if policy.anonymize.budget is not None:
+        require_safe_log_store(store)
     with store.lake.locked(f"run-{policy.name}", busy):
         for stage in STAGES:
             if not names or stage.name in names:

@@ -78,6 +78,28 @@ def put(ctx, table, *rows, minutes=0, **common):
     ctx.store.append(ctx.ref(table), ctx.store.rows(table, [{k: v for k, v in row.items() if k in table.names} for row in made]))
 
 
+def book(ctx, data_set, releases):
+    """Writes an account with releases of half an epsilon each."""
+    cap = {"cap_epsilon": "1.5", "cap_delta": "0"}
+    steps = [
+        {"sequence": n, "state": "reserved", "at": f"2025-03-1{n}T08:00:00.000Z", "actor": "ann", "run_id": "run-3", **cap}
+        for n in range(1, len(releases) + 1)
+    ]
+    entries = [
+        {"release_id": name, "request": "r", "state": "reserved", "epsilon": "0.5", "delta": "0", "rho": "0", "steps": [step]}
+        for name, step in zip(releases, steps, strict=True)
+    ]
+    account = {
+        "account": f"{data_set}/row/anyone",
+        "data_set": data_set,
+        "unit": "row",
+        "recipient": "anyone",
+        "person": "person_id",
+    }
+    account |= {**cap, "spent_epsilon": str(0.5 * len(releases)), "sequence": len(releases), "entries": entries}
+    ctx.store.append(ctx.ref(schema.BUDGET_LEDGER), ctx.store.rows_of_json(schema.BUDGET_LEDGER, [account]))
+
+
 @pytest.fixture(scope="module")
 def filled(spark, tmp_path_factory):
     """Two runs of a policy, with another policy's rows in between; tests only read its control tables."""
@@ -116,14 +138,8 @@ def filled(spark, tmp_path_factory):
         minutes=40,
     )
     put(ctx, schema.PRIVACY_METRICS, {**metric, "value": 2.0, "met": False}, policy="other", release_id="alien")
-    spent = {"epsilon": Decimal("0.5"), "unit": "row", "budget": Decimal("1.5")}
-    put(
-        ctx,
-        schema.BUDGET_LEDGER,
-        {**spent, "entry": 11},
-        {**spent, "entry": 2, "release_id": "old"},
-        {**spent, "entry": 3, "policy": "other"},
-    )
+    book(ctx, "bank", ["old", "new"])
+    book(ctx, "other", ["alien"])
     model = {
         "algorithm": "logistic_regression",
         "trained_on": "release",
@@ -187,7 +203,10 @@ def test_facts_are_those_of_the_latest_build_and_release(found):
     assert [model["mlflow_run"] for model in found["models"]] == ["m"]
     assert sorted(row["value"] for row in found["utility"]) == [0.7, 0.8]
     assert [check["registered_version"] for check in found["gate"]] == ["2"]
-    assert [entry["entry"] for entry in found["ledger"]] == [2, 11]
+    assert [(entry["entry"], entry["release_id"], entry["written_at"]) for entry in found["ledger"]] == [
+        (1, "old", "2025-03-11T08:00:00Z"),
+        (2, "new", "2025-03-12T08:00:00Z"),
+    ]
 
 
 def test_stages_show_the_last_outcome_with_the_figures_of_the_last_work(found):

@@ -342,7 +342,31 @@ def test_noise_on_dates_and_categories_is_told_in_their_words(facts):
 
 def test_budgets_add_up_exactly(facts):
     facts["ledger"][0]["epsilon"], facts["ledger"][1]["epsilon"], facts["asked"]["budget"] = "0.1", "0.2", "0.3"
-    assert findings.spending(facts) == {"this": "0.2", "others": "0.1", "spent": "0.3", "budget": "0.3", "remaining": "0.0"}
+    told = {
+        "this": "0.2",
+        "others": "0.1",
+        "spent": "0.3",
+        "budget": "0.3",
+        "remaining": "0.0",
+        "lifetime": "0.3",
+        "period": None,
+    }
+    assert findings.spending(facts) == told
+
+
+def test_what_was_cancelled_or_is_of_a_person_or_of_another_recipient_is_not_spent_on_rows(facts):
+    one = {**facts["ledger"][0], "epsilon": "4"}
+    more = [{**one, "state": "cancelled"}, {**one, "unit": "person"}, {**one, "recipient": "partner"}]
+    assert findings.spending(without(facts, ledger=facts["ledger"] + more)) == findings.spending(facts)
+
+
+def test_a_cap_per_period_counts_this_period_and_shows_the_lifetime(facts):
+    facts["ledger"][0]["in_period"], facts["asked"]["budget_period"] = False, "month"
+    money = findings.spending(facts)
+    assert (money["spent"], money["remaining"], money["lifetime"]) == ("2", "4", "4")
+    page, text, _ = documents(facts)
+    for said in (page, text):
+        assert "Spent on rows: 4 since the beginning, 2 this month. Remaining: 4 of 6." in said
 
 
 def test_figures_order_class_sizes_and_mark_those_below_k(facts):
@@ -426,7 +450,7 @@ def test_what_was_spent_is_what_was_spent_on_the_dearest_slice(facts):
     """Rows of different slices are different rows; an entry without slices stands for all of them."""
 
     def entry(release, epsilon, slices):
-        return {"entry": 1, "release_id": release, "epsilon": epsilon, "unit": "row", "slices": slices}
+        return {**facts["ledger"][0], "release_id": release, "epsilon": epsilon, "slices": slices}
 
     this = facts["release_id"]
     grown = without(facts, ledger=[entry("old", "2", ["jan", "feb"]), entry(this, "2", ["mar"])])

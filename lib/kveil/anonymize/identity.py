@@ -54,7 +54,13 @@ def guarantee_id(policy: Policy) -> str:
 
 def _guarantee(policy: Policy) -> list[Any]:
     guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE)
-    return [policy.name, policy.purpose, policy.person, guarantee]
+    return [policy.name, policy.purpose, policy.person, guarantee, *_account(policy)]
+
+
+def _account(policy: Policy) -> list[str]:
+    """Whose account pays: a release to another recipient is another release, so that it is booked there as well."""
+    budget = policy.anonymize.budget
+    return [budget.recipient, budget.data_set or policy.name] if budget else []
 
 
 def _hash(what: list[Any]) -> str:

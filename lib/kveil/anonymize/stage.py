@@ -1,5 +1,6 @@
 """Stage 3: from clean rows to a release whose guarantee was measured on what was written."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
-from kveil.anonymize.publish import destroy_link, is_published, published_version, restored_version
+from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version, restored_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
@@ -25,7 +26,7 @@ from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging, population_of
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
-from kveil.errors import ContractError, GuaranteeError
+from kveil.errors import BudgetError, ContractError, GuaranteeError, KveilError
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 
@@ -66,9 +67,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
-    make_staging(ctx, work.release_id, given, clean)
-    if settings.noise:
-        ledger.drawn(ctx, work.release_id)
+    _stage_rows(ctx, work, given, clean)
     metrics = _remeasured(ctx, work, rows, clean)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
@@ -86,6 +85,20 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     record_slices(ctx, work.release_id, work.slices)
     _record(ctx, row)
     return row
+
+
+def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> None:
+    """Makes staging and notes that its noise is drawn; gives back what was reserved when a user's error came before the draw."""
+    noisy = bool(ctx.policy.anonymize.noise)
+    try:
+        make_staging(ctx, work.release_id, rows, clean)
+    except KveilError:
+        if noisy and ctx.store.property_of(ctx.ref(STAGING), RELEASE_ID) != work.release_id:
+            with suppress(BudgetError):  # an earlier run drew it: then it stays spent
+                ledger.cancelled(ctx, work.release_id)
+        raise
+    if noisy:
+        ledger.drawn(ctx, work.release_id)
 
 
 def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:

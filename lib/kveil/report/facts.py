@@ -16,6 +16,7 @@ from kveil.context import Context
 from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
+from kveil.settings.budget import period_of
 from kveil.settings.disclosure import Sensitive
 from kveil.settings.noise import RowNoise
 from kveil.tables import schema
@@ -65,8 +66,35 @@ def facts(ctx: Context) -> Fact:
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
         "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
-        "ledger": sorted(_collected(_known(ctx, schema.BUDGET_LEDGER)), key=lambda entry: entry["entry"]),
+        "ledger": _ledger(ctx),
     }
+
+
+def _ledger(ctx: Context) -> list[Fact]:
+    """Every release that was booked on an account of the policy's data set, in order; `in_period` where its cost counts now."""
+    budget, ref = ctx.policy.anonymize.budget, ctx.ref(schema.BUDGET_LEDGER)
+    if budget is None or not ctx.store.exists(ref):
+        return []
+    own = ctx.read(schema.BUDGET_LEDGER).where(F.col("data_set") == (budget.data_set or ctx.policy.name))
+    entries = own.select("unit", "recipient", F.explode("entries").alias("entry"))
+    reserved = F.element_at(F.filter("entry.steps", lambda step: step["state"] == "reserved"), -1)
+    told = entries.select(
+        reserved["sequence"].alias("entry"), "entry.release_id", "entry.epsilon", "entry.delta", "unit", "recipient",
+        "entry.state",        reserved["cap_epsilon"].alias("budget"), "entry.slices", reserved["run_id"].alias("run_id"),
+        reserved["at"].alias("written_at"),
+    )  # fmt: skip
+    now = period_of(ctx.now, budget.period)
+    found = _collected(told)
+    for entry in found:
+        at = datetime.strptime(entry["written_at"], "%Y-%m-%dT%H:%M:%SZ")
+        entry["in_period"] = period_of(at, budget.period) == now
+    return sorted(found, key=lambda entry: (entry["unit"], entry["recipient"], entry["entry"]))
+
+
+def _account(policy: Policy) -> str | None:
+    """The account on which the released rows' noise is booked."""
+    budget = policy.anonymize.budget
+    return f"{budget.data_set or policy.name}/row/{budget.recipient}" if budget else None
 
 
 def _known(ctx: Context, table: Table) -> DataFrame | None:
@@ -197,6 +225,9 @@ def _asked(policy: Policy) -> Fact:
         "withheld": sorted(withheld),
         "suppression_limit": release.suppression_limit,
         "budget": decimal_text(release.budget.epsilon) if release.budget else None,
+        "budget_period": release.budget.period if release.budget else None,
+        "recipient": release.budget.recipient if release.budget else None,
+        "account": _account(policy),
         "retained_until": _iso(release.retained_until),
         "label": policy.train.label,
         "features": policy.train.features,

@@ -165,35 +165,43 @@ def _auc(facts: Fact) -> Tile:
 
 
 def spending(facts: Fact) -> Fact:
-    """The budget in exact decimals as text: spent by this and other releases, all of it, and what remains.
+    """The budget of the released rows in exact decimals as text: spent by this and other releases, all of it, what remains.
 
-    Epsilon protects one row, which lies in one slice: what counts is the slice on which most was spent.
+    Epsilon protects one row, which lies in one slice: what counts is the slice on which most was spent. Where the cap is one
+    per period, `spent` and `remaining` are of this period; `lifetime` never is.
     """
-    entries = [(entry["release_id"], Decimal(entry["epsilon"]), entry.get("slices")) for entry in facts["ledger"]]
+    account = facts["asked"]
+    booked = [
+        entry
+        for entry in facts["ledger"]
+        if (entry["unit"], entry["recipient"]) == ("row", account["recipient"]) and entry["state"] != "cancelled"
+    ]
+    spent, this = _dearest([entry for entry in booked if entry["in_period"]], facts["release_id"])
+    budget = account["budget"]
+    remaining = str(Decimal(budget) - spent) if budget else None
+    lifetime, _ = _dearest(booked, facts["release_id"])
+    return {
+        "this": str(this), "others": str(spent - this), "spent": str(spent), "budget": budget, "remaining": remaining,
+        "lifetime": str(lifetime), "period": account["budget_period"],
+    }  # fmt: skip
+
+
+def _dearest(booked: list[Fact], release_id: str | None) -> tuple[Decimal, Decimal]:
+    """All epsilon spent on the slice that cost most, and the release's part of it."""
+    entries = [(entry["release_id"], Decimal(entry["epsilon"]), entry["slices"]) for entry in booked]
     slices = sorted({name for _, _, names in entries for name in names or []})
 
     def counted(name: str | None) -> tuple[Decimal, Decimal]:
-        """All epsilon spent on a slice, and this release's part of it."""
         costs = [(release, epsilon) for release, epsilon, names in entries if not names or name in names]
-        this = sum((epsilon for release, epsilon in costs if release == facts["release_id"]), Decimal())
+        this = sum((epsilon for release, epsilon in costs if release == release_id), Decimal())
         return sum((epsilon for _, epsilon in costs), Decimal()), this
 
-    spent, this = max(counted(name) for name in slices or [None])
-    budget = facts["asked"]["budget"]
-    remaining = str(Decimal(budget) - spent) if budget else None
-    return {"this": str(this), "others": str(spent - this), "spent": str(spent), "budget": budget, "remaining": remaining}
+    return max(counted(name) for name in slices or [None])
 
 
 def _spent_query(facts: Fact) -> str:
     """The question to the ledger that `spending` answers."""
-    ledger, own = facts["tables"]["budget_ledger"], f"policy = '{facts['policy']}'"
-    if not any(entry.get("slices") for entry in facts["ledger"]):
-        return f"SELECT sum(epsilon) FROM {ledger}\nWHERE {own}"
-    return (
-        f"SELECT max(spent) + (SELECT coalesce(sum(epsilon), 0) FROM {ledger} WHERE {own} AND slices IS NULL)\n"
-        f"FROM (SELECT sum(epsilon) AS spent FROM {ledger} LATERAL VIEW explode(slices) AS slice\n"
-        f"  WHERE {own} GROUP BY slice)"
-    )
+    return f"SELECT spent_epsilon FROM {facts['tables']['budget_ledger']}\nWHERE account = '{facts['asked']['account']}'"
 
 
 def evidence(facts: Fact) -> list[Evidence]:
@@ -342,7 +350,7 @@ def checks(facts: Fact) -> list[Check]:
             Check(
                 "What the ledger says was spent",
                 _spent_query(facts),
-                spending(facts)["spent"],
+                spending(facts)["lifetime"],
             )
         )
     if facts["privacy"]:

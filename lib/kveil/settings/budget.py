@@ -1,6 +1,8 @@
 """`anonymize.budget`: what all releases to one recipient may cost together."""
 
+from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -12,7 +14,7 @@ Period = Literal["month", "quarter", "year"]
 
 
 def _at_thirty_decimals(value: Decimal) -> Decimal:
-    if value != value.quantize(Decimal("1e-30")):
+    if (Fraction(value) * 10**30).denominator != 1:
         raise ValueError("at most 30 decimals are kept, so that budgets add up exactly")
     return value
 
@@ -34,3 +36,11 @@ class Budget(Section):
     recipient: Identifier = "anyone"
     period: Period | None = None
     data_set: Identifier | None = None
+
+
+def period_of(time: datetime, period: Period | None) -> str | None:
+    """The calendar period that a time lies in: 2026-01, 2026-Q1 or 2026; None where the cap is for all time."""
+    if period is None:
+        return None
+    quarter = (time.month + 2) // 3
+    return {"month": f"{time:%Y-%m}", "quarter": f"{time:%Y}-Q{quarter}", "year": f"{time:%Y}"}[period]

@@ -18,7 +18,7 @@ def require_safe_log_store(store: TableStore) -> None:
     """KveilError where concurrent commits to the lake could overwrite each other."""
     lake = store.lake
     scheme = "file" if lake.is_local else urlsplit(lake.root).scheme if not lake.catalog else ""
-    problem = _problem(scheme, _configured(store, scheme))
+    problem = _problem(scheme, _configured(store, scheme), lake.is_local)
     if problem:
         raise KveilError(problem)
 
@@ -30,12 +30,16 @@ def _configured(store: TableStore, scheme: str) -> str:
     return next((value for value in found if value), "")
 
 
-def _problem(scheme: str, log_store: str) -> str | None:
+def _problem(scheme: str, log_store: str, is_local: bool) -> str | None:
     simple = log_store.rpartition(".")[2]
     if simple == _UNSAFE_LOCAL:
         return (
             f"spark.delta.logStore: found {log_store}, which loses commits of jobs that write at once; "
             "remove the setting, so that Delta's default is used"
+        )
+    if scheme == "file" and not is_local:
+        return (
+            "--lake: a file:// address is not locked, so that two jobs may overwrite each other's commits; give the folder alone"
         )
     alone = os.environ.get(ONE_DRIVER) == "1" or "DATABRICKS_RUNTIME_VERSION" in os.environ
     if (simple == _ONE_DRIVER_ONLY or (scheme in _S3 and not simple)) and not alone:

@@ -4,6 +4,7 @@ A table's name may hold {policy}, {source}, {table}, {release} and {aggregate}; 
 here but named by the table's `more`. docs/tables.md is generated from this file.
 """
 
+from kveil.tables import ledger_schema
 from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
 from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
 from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
@@ -14,8 +15,6 @@ from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
 from kveil.tables.declaration import Column, Table
-from kveil.tables.ledger_schema import BUDGET_AUDIT as BUDGET_AUDIT
-from kveil.tables.ledger_schema import BUDGET_LEDGER as BUDGET_LEDGER
 
 RAW = Table(
     "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
@@ -103,6 +102,7 @@ CLEAN = Table(
     ),
     "the columns of base and joined sources, buckets, money, history and derive",
 )
+BUDGET_LEDGER, BUDGET_AUDIT = ledger_schema.BUDGET_LEDGER, ledger_schema.BUDGET_AUDIT
 STAGING = Table(
     "restricted",
     "{policy}_staging",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from kveil.anonymize.ledger.charge import Charge, Cost, Unit
-from kveil.settings.budget import Budget, Period
+from kveil.anonymize.ledger.charge import NOTHING, Charge, Cost, Unit
+from kveil.settings.budget import Budget, Period, period_of
 
 State = Literal["reserved", "drawn", "committed", "cancelled"]
 
@@ -120,17 +120,9 @@ def cap_of(budget: Budget) -> Cost:
     return Cost(budget.epsilon, budget.delta)
 
 
-def period_of(time: datetime, period: Period | None) -> str | None:
-    """The calendar period that a time lies in: 2026-01, 2026-Q1 or 2026; None where the cap is for all time."""
-    if period is None:
-        return None
-    quarter = (time.month + 2) // 3
-    return {"month": f"{time:%Y-%m}", "quarter": f"{time:%Y}-Q{quarter}", "year": f"{time:%Y}"}[period]
-
-
 def total(entries: Iterable[Entry]) -> Cost:
     """The entries' sum."""
-    return sum((entry.cost for entry in entries), Cost())
+    return sum((entry.cost for entry in entries), NOTHING)
 
 
 def by_period(account: Account, period: Period) -> Iterator[tuple[str, list[Entry]]]:

@@ -16,7 +16,7 @@ from kveil.session import SPARK_ERRORS
 from kveil.settings.budget import Budget
 from kveil.tables.log_store import require_safe_log_store
 
-_TRIES = 20
+_TRIES, _LOOKS = 20, 2
 _CONFLICTS = ("CONCURRENT", "ALREADY_EXISTS", "METADATA_CHANGED", "PROTOCOL_CHANGED")
 
 _Change = Callable[[list[Kept]], tuple[Kept, Account | None]]
@@ -104,7 +104,11 @@ def _change(ctx: Context, change: _Change, audited: bool = True) -> None:
                 return
             if failure is not None and not _is_conflict(failure):
                 raise failure
-            _require_whole_audit(kept)
+            if kept.audit_end < kept.account.audited:
+                # Both tables are read at once, but not at one instant: only an audit that stays short was cut.
+                _refuse_cut_audit(kept, attempt)
+                time.sleep(0.2)
+                continue
             try:
                 if _is_written(ctx, kept, account):
                     _audit(ctx, account, kept.audit_end, audited)
@@ -186,8 +190,8 @@ def _require_next(entry: Entry, state: State) -> None:
         )
 
 
-def _require_whole_audit(kept: Kept) -> None:
-    if kept.audit_end < kept.account.audited:
+def _refuse_cut_audit(kept: Kept, attempt: int) -> None:
+    if attempt >= _LOOKS:
         raise BudgetError(
             f"control.budget_audit ends at line {kept.audit_end} of account {kept.account.name}, though it had "
             f"{kept.account.audited}: somebody removed lines; find out with kveil budget --verify before anything is spent"

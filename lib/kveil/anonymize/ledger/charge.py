@@ -57,6 +57,9 @@ class Cost:
         return Cost(max(self.epsilon, other.epsilon), max(self.delta, other.delta), max(self.rho, other.rho))
 
 
+NOTHING = Cost()
+
+
 def cost_of(charges: Sequence[Charge]) -> Cost:
     """The charges' sum: basic composition, which holds for any mechanisms."""
     return Cost(
@@ -68,13 +71,18 @@ def cost_of(charges: Sequence[Charge]) -> Cost:
 
 def from_nano(nano: int) -> Decimal:
     """Billionths as a decimal."""
-    return Decimal(nano).scaleb(-9)
+    return _decimal(nano, 9)
 
 
 def rounded_up(value: Fraction, places: int) -> Decimal:
     """The least decimal of so many places that is not below the fraction."""
     scaled = value * 10**places
-    return Decimal(-(-scaled.numerator // scaled.denominator)).scaleb(-places)
+    return _decimal(-(-scaled.numerator // scaled.denominator), places)
+
+
+def _decimal(whole: int, places: int) -> Decimal:
+    """A whole number of last decimals. Decimal's arithmetic, scaleb too, rounds to 28 digits; making one from text does not."""
+    return Decimal(f"{whole}e-{places}")
 
 
 def request_hash(charges: Sequence[Charge], slices: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from kveil.anonymize.ledger.clock import text_of, time_of
 
 Json = dict[str, Any]
 
+PARTS = ("epsilon", "delta", "rho")
+
 
 def entries_form(account: Account) -> list[Json]:
     """The account's entries as plain values; exact numbers are texts."""
@@ -27,7 +29,12 @@ def _entry_form(entry: Entry) -> Json:
 
 def cost_form(cost: Cost) -> Json:
     """Its three parts as texts."""
-    return {"epsilon": plain(cost.epsilon), "delta": plain(cost.delta), "rho": plain(cost.rho)}
+    return {part: plain(getattr(cost, part)) for part in PARTS}
+
+
+def cost_of_form(row: Json) -> Cost:
+    """The cost of its three parts."""
+    return Cost(*(_exact(row[part]) for part in PARTS))
 
 
 def charge_form(charge: Charge) -> Json:
@@ -64,7 +71,7 @@ def _entry_of(row: Json, unit: Any) -> Entry:
         for each in row["charges"]
     )
     return Entry(
-        row["release_id"], row["request"], Cost(_exact(row["epsilon"]), _exact(row["delta"]), _exact(row["rho"])),
+        row["release_id"], row["request"], cost_of_form(row),
         tuple(charges), tuple(slices) if slices else None, dict(row.get("source_versions") or {}),
         tuple(_step_of(step) for step in row["steps"]),
     )  # fmt: skip

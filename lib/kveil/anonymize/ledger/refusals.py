@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from kveil.anonymize.ledger.account import Account, period_of
+from kveil.anonymize.ledger.account import Account
 from kveil.anonymize.ledger.charge import Cost
 from kveil.anonymize.ledger.clock import text_of
 from kveil.anonymize.ledger.form import plain
 from kveil.anonymize.ledger.spending import spent
+from kveil.settings.budget import period_of
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of honest machines may lie apart."""
@@ -55,9 +56,10 @@ def _lowered(account: Account, now: datetime) -> str | None:
 def _too_dear(account: Account, cost: Cost, slices: Sequence[str], now: datetime) -> str | None:
     where, when = _period(account, now)
     there = spent(account.counted(where), slices)
-    asked = (("epsilon", cost.epsilon, there.epsilon, account.cap.epsilon), ("delta", cost.delta, there.delta, account.cap.delta))
-    for name, costs, done, cap in asked:
-        if done + costs > cap:
+    after = there + cost
+    for name in ("epsilon", "delta"):
+        costs, done, cap = (getattr(each, name) for each in (cost, there, account.cap))
+        if getattr(after, name) > cap:
             return (
                 f"anonymize.budget.{name}: this release costs {plain(costs)} and {plain(done)} of {plain(cap)} is spent{when} "
                 f"on account {account.name}; raise the budget, or {_CHEAPER[account.unit]}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from kveil.anonymize.ledger.account import Entry
-from kveil.anonymize.ledger.charge import Cost
+from kveil.anonymize.ledger.charge import NOTHING, Cost
 
 
 def spent(entries: Sequence[Entry], slices: Sequence[str] = ()) -> Cost:
@@ -14,12 +14,12 @@ def spent(entries: Sequence[Entry], slices: Sequence[str] = ()) -> Cost:
     A row lies in one slice, so entries of other slices cost it nothing (parallel composition over disjoint rows). An entry
     without slices costs every row. Accounts per person have entries without slices alone, and this is their sum.
     """
-    everywhere = sum((entry.cost for entry in entries if not entry.slices), Cost())
+    everywhere = sum((entry.cost for entry in entries if not entry.slices), NOTHING)
     sliced = [(entry, {name: _values(name) for name in entry.slices}) for entry in entries if entry.slices]
     asked = slices or sorted({name for _, names in sliced for name in names})
-    most = Cost()
+    most = NOTHING
     for name in asked:
-        here = sum((entry.cost for entry, names in sliced if name in names or _overlaps(name, names)), Cost())
+        here = sum((entry.cost for entry, names in sliced if name in names or _overlaps(name, names)), NOTHING)
         most = most.or_more(here)
     return everywhere + most
 

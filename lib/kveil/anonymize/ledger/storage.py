@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.ledger.account import Account
 from kveil.anonymize.ledger.audit import Line
-from kveil.anonymize.ledger.form import account_of, entries_form, plain
+from kveil.anonymize.ledger.charge import NOTHING, Cost
+from kveil.anonymize.ledger.form import PARTS, account_of, cost_of_form, entries_form, plain
 from kveil.anonymize.ledger.spending import spent
 from kveil.context import Context
 from kveil.errors import BudgetError
@@ -20,16 +21,18 @@ from kveil.tables.declaration import Table
 from kveil.tables.schema import BUDGET_AUDIT, BUDGET_LEDGER
 
 _TIMES = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"}
+_EXACT = (*PARTS, "cap_epsilon", "cap_delta")
 _APPEND_ONLY = {"delta.appendOnly": "true"}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An account as its table holds it, the last line that the audit has of it, and who is looking."""
+    """An account as its table holds it, the last line that the audit has of it, who is looking, and the sums in its row."""
 
     account: Account
     audit_end: int
     actor: str
+    noted: Cost = NOTHING
 
 
 def kept_accounts(ctx: Context, data_set: str) -> list[Kept]:
@@ -41,7 +44,7 @@ def kept_accounts(ctx: Context, data_set: str) -> list[Kept]:
             return []
         _require_our_columns(ctx)
         rows = _rows(ctx, data_set).select("row", F.lit(0).alias("audit_end"), F.current_user().alias("actor")).collect()
-    found = [Kept(account_of(_parsed(row["row"])), int(row["audit_end"] or 0), row["actor"]) for row in rows]
+    found = [_kept(_parsed(row["row"]), int(row["audit_end"] or 0), row["actor"]) for row in rows]
     names = [each.account.name for each in found]
     if len(set(names)) < len(names):
         raise BudgetError(
@@ -49,6 +52,10 @@ def kept_accounts(ctx: Context, data_set: str) -> list[Kept]:
             "find out by kveil budget --verify and the table's history which one to remove"
         )
     return found
+
+
+def _kept(row: dict[str, Any], audit_end: int, who: str) -> Kept:
+    return Kept(account_of(row), audit_end, who, cost_of_form({part: row[f"spent_{part}"] for part in PARTS}))
 
 
 def actor(ctx: Context) -> str:
@@ -78,13 +85,13 @@ def append_audit(ctx: Context, lines: Sequence[Line]) -> None:
     ctx.store.append(ctx.ref(BUDGET_AUDIT), ctx.store.rows_of_json(BUDGET_AUDIT, lines), _APPEND_ONLY)
 
 
-def audit_lines(ctx: Context, account: str) -> list[Line]:
-    """The audit's lines of an account as the table holds them, in order of their sequence."""
+def audit_lines(ctx: Context, data_set: str) -> list[Line]:
+    """The audit's lines of the data set's accounts as the table holds them, in order of their sequence."""
     if not ctx.store.exists(ctx.ref(BUDGET_AUDIT)):
         return []
-    rows = ctx.store.read(ctx.ref(BUDGET_AUDIT)).where(F.col("account") == account)
+    rows = ctx.store.read(ctx.ref(BUDGET_AUDIT)).where(F.col("account").startswith(f"{data_set}/"))
     found = [_parsed(row["row"]) for row in rows.select(_as_json(rows)).collect()]
-    exact = [{key: plain(value) if isinstance(value, Decimal) else value for key, value in line.items()} for line in found]
+    exact = [{key: plain(Decimal(value)) if key in _EXACT else value for key, value in line.items()} for line in found]
     return sorted(exact, key=lambda line: (line.get("sequence") or 0, str(line.get("hash"))))
 
 
