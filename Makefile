@@ -52,7 +52,7 @@ docs: setup ## writes the generated pages under docs/
 bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and time of generalizing, into bench/results/
 	@KVEIL_BENCH_ADULT=$(ADULT) $(BIN)/python -m bench.generalize
 
-bench-noise: setup ## measures noise beside copying the table, into bench/results/
+bench-noise: setup ## measures noise and aggregates beside plain Spark, into bench/results/
 	@$(BIN)/python -m bench.noise
 
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files

@@ -1,4 +1,4 @@
-"""make bench-noise: noise on rows, beside copying the table.
+"""make bench-noise: noise on rows, beside copying the table, and aggregates, beside the plain groupBy.
 
 python -m bench.noise [--rows MILLIONS ...] [--repeats N]
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kveil.session import session
 
-from bench import row_noise
+from bench import aggregates, row_noise
 from bench.measure import Book
 
 
@@ -25,6 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for millions in asked.rows:
             row_noise.measure(book, row_noise.Job(spark, Path(folder), millions * 1_000_000), asked.repeats)
+    aggregates.measure_all(book, tuple(millions * aggregates.MILLION for millions in asked.rows))
     print(book.write())
 
 
