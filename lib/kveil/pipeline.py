@@ -131,6 +131,7 @@ STAGES: tuple[Stage, ...] = (
             t.BUDGET_LEDGER,
             t.RELEASE,
             t.RELEASES,
+            t.AGGREGATES,
             t.PRIVACY_METRICS,
             t.MODELS,
             t.UTILITY_METRICS,

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.context import Context
+from kveil.report.aggregate_facts import published_aggregates
 from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
@@ -63,6 +64,7 @@ def facts(ctx: Context) -> Fact:
         "release": _release(ctx, release_id),
         "partition_view": _partition_view(ctx, release_id),
         "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
+        "aggregates": published_aggregates(ctx, lambda made: _of_release(ctx, schema.AGGREGATES, made)),
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
         "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
