@@ -19,6 +19,13 @@ os.environ["KVEIL_MASTER"] = "local[2]"
 settings.register_profile("kveil", deadline=None)
 settings.load_profile("kveil")
 
+SMALL_TABLES = {
+    # Compiling a query costs more than running it on a hundred rows, a quarter of the suite's time; what runs in a process
+    # of its own (tests/e2e) and bench/ are as they are in use.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
 NOW = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
@@ -27,7 +34,10 @@ def spark():
     """The session of all Spark tests; starting one takes seconds, so it is shared and never stopped in between."""
     from kveil.session import session
 
-    return session("kveil-tests")
+    started = session("kveil-tests")
+    for key, value in SMALL_TABLES.items():
+        started.conf.set(key, value)
+    return started
 
 
 @pytest.fixture
