@@ -11,7 +11,7 @@ from kveil.collect.consent import CONSENTS, state
 from kveil.settings import Policy
 from kveil.settings.consent import PARENTAL
 from kveil.settings.law import Law
-from kveil.settings.regimes import ASKS, STRICTEST, Asks, Regime, asked_by, limits, named_jurisdictions, regimes
+from kveil.settings.regimes import ASKS, STRICTEST, Asks, Regime, age_column, asked_by, limits, named_jurisdictions, regimes
 
 STANDING = ("person", "decision", "basis", "decided_at", "recorded_at", "regulation", "allows", "outcome")
 
@@ -58,23 +58,12 @@ def counts(people: DataFrame, erased: DataFrame) -> DataFrame:
     return everybody.groupBy("regulation", "outcome").agg(F.count("*").alias("people"))
 
 
-def age_column(policy: Policy, source: str) -> str | None:
-    """The column of a source that its rows' age counts from; None where the policy names none."""
-    default = policy.clean.time if source == policy.clean.base else None
-    return policy.law.retention.by.get(source, default)
-
-
-def cutoff(now: datetime, days: int) -> datetime:
-    """The moment before which rows are older than so many days."""
-    return now - timedelta(days=days)
-
-
 def _young(rows: DataFrame, policy: Policy, source: str, now: datetime) -> Column:
     """Whether the row may still be kept; one without a time has no age that could be too high."""
-    column, days = age_column(policy, source), limits(policy.law).get("raw")
+    column, days = age_column(policy.law, policy.clean, source), limits(policy.law).get("raw")
     if column is None or days is None or column not in rows.columns:
         return F.lit(True)
-    return F.coalesce(F.col(column).cast("timestamp") >= F.lit(cutoff(now, days)), F.lit(True))
+    return F.coalesce(F.col(column).cast("timestamp") >= F.lit(now - timedelta(days=days)), F.lit(True))
 
 
 def _people(policy: Policy, sources: Mapping[str, DataFrame], known: DataFrame) -> DataFrame:

@@ -46,6 +46,19 @@ def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
         return [*finished, _asked_and_erased(ctx, people)]
 
 
+def told_erasure(done: Erasure) -> list[str]:
+    """What became of a request, in lines for a terminal."""
+    already = f"{done.already:,} people were erased before; nothing was done about them"
+    if not done.request:
+        return [already]
+    files = "the tables were" if done.files is None else f"{done.files:,} files that remain were"
+    new = done.people - done.already
+    lines = [
+        f"request {done.request}: {new:,} people erased, {done.rows:,} rows of {done.tables:,} tables; {files} read: none left"
+    ]
+    return [*lines, already] if done.already else lines
+
+
 def finish(ctx: Context) -> list[Erasure]:
     """Finishes the request that was cut short, if there is one."""
     busy = f"policy {ctx.policy.name}: a run is working in this lake; erase when it is done"
@@ -138,8 +151,8 @@ def _prove(ctx: Context, request: str, people: DataFrame) -> None:
     left = [row["table"] for row in rows if row["rows"]]
     if left:
         raise GuaranteeError(
-            f"erase: files of {', '.join(left)} still hold people of request {request}, so it is not proven; see whether something "
-            "else writes there, or keeps old files, and run kveil erase again"
+            f"erase: files of {', '.join(left)} still hold people of request {request}, so it is not proven; see what else "
+            "writes there or keeps old files, and run kveil erase again"
         )
     _log(ctx, request, "proven", rows)
 

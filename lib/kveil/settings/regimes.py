@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from kveil.settings.clean import Clean
 from kveil.settings.law import Ground, Law
 from kveil.settings.regulations import Regulation, in_force
 
@@ -82,3 +83,8 @@ def limits(law: Law) -> dict[str, int]:
         return {}
     asked = {"raw": law.retention.raw, "clean": law.retention.clean}
     return {zone: days for zone, days in asked.items() if days is not None}
+
+
+def age_column(law: Law, clean: Clean, source: str) -> str | None:
+    """The column of a source that its rows' age counts from; None where the policy names none."""
+    return law.retention.by.get(source, clean.time if source == clean.base else None)
