@@ -90,13 +90,9 @@ def budget(policy: str, lake: str, verify: bool) -> None:
 def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
-        if not customers and not batch:
-            done = finish(ctx)
-        else:
-            done = erase(ctx, named_people(ctx, customers, batch))
-    for line in [line for each in done for line in told_erasure(each)] or [
-        "nothing is pending; name people by --customer or --from"
-    ]:
+        done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+    lines = [line for each in done for line in told_erasure(each)]
+    for line in lines or ["nothing is pending; name people by --customer or --from"]:
         click.echo(line)
 
 

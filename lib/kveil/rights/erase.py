@@ -13,11 +13,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.context import Context
-from kveil.errors import GuaranteeError, SettingsError
+from kveil.errors import GuaranteeError
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import delete_people, held, purge, remaining
 from kveil.tables.keys import keyed_hash, with_keyed_hash
-from kveil.tables.people import ERASURE_KEY, Place, id_as_text, places, remade
+from kveil.tables.people import ERASURE_KEY, Place, places, remade
 from kveil.tables.schema import ERASED, ERASING, ERASURE_LOG
 
 STATES = ("requested", "deleted", "purged", "proven")
@@ -36,7 +36,7 @@ class Erasure:
 
 
 def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
-    """Erases the people (column `person`, ids as text) and returns what became of them, after a request that was pending.
+    """Erases the people (column `person`, see named_people) and returns what became of them, after a request that was pending.
 
     Whoever was erased before is left out. GuaranteeError where a file still holds one of them: the request then stays purged.
     """
@@ -67,19 +67,10 @@ def finish(ctx: Context) -> list[Erasure]:
 
 
 def _asked_and_erased(ctx: Context, people: DataFrame) -> Erasure:
-    asked = people.selectExpr(f"{id_as_text(ctx.policy)} AS person").distinct()
-    hashed = with_keyed_hash(ctx.store, asked, ERASURE_KEY, F.col("person"), "person_hash")
-    counts = hashed.agg(F.count("*").alias("all"), F.count("person").alias("ids")).first()
-    assert counts is not None  # an aggregation without groups has one row
-    if counts["ids"] < counts["all"]:
-        raise SettingsError([_no_ids(ctx)])
-    proven = _proven(ctx)
+    hashed = with_keyed_hash(ctx.store, people.distinct(), ERASURE_KEY, F.col("person"), "person_hash")
+    asked, proven = hashed.count(), _proven(ctx)
     new = hashed.join(proven, "person_hash", "left_anti") if proven is not None else hashed
-    number = new.count()
-    request = secrets.token_hex(8) if number else ""
-    if not number:
-        return Erasure(request, counts["all"], counts["all"])
-    return _erased(ctx, request, new, counts["all"])
+    return Erasure("", asked, asked) if new.isEmpty() else _erased(ctx, secrets.token_hex(8), new, asked)
 
 
 def _erased(ctx: Context, request: str, new: DataFrame, asked: int) -> Erasure:
@@ -213,9 +204,3 @@ def _told(ctx: Context, request: str) -> Erasure:
     files = [row["files"] for row in rows if row["state"] == "proven" and row["table"]]
     read = None if None in files else sum(files)
     return Erasure(request, people, 0, sum(1 for row in asked if row["rows"]), sum(row["rows"] for row in asked), read)
-
-
-def _no_ids(ctx: Context) -> str:
-    column = ctx.policy.person
-    type_ = next(source.columns[column].type for source in ctx.policy.sources.values() if column in source.columns)
-    return f"kveil erase: an id that was given is no {type_}, as {column} is declared; give ids as the sources have them"

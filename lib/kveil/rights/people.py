@@ -9,14 +9,24 @@ from pyspark.sql import functions as F
 from kveil.context import Context
 from kveil.errors import SettingsError
 from kveil.session import SPARK_ERRORS
+from kveil.tables.people import id_as_text
 
 
 def named_people(ctx: Context, ids: Sequence[str], batch: str | None) -> DataFrame:
-    """The people as rows with a column `person` (text); SettingsError where the file is not as it should be, or names nobody."""
+    """The people as rows with a column `person`, ids as the tables have them, as text.
+
+    SettingsError where the file is not as it should be, names nobody, or an id cannot be one; no id is repeated in it.
+    """
     given = ctx.spark.createDataFrame([(each,) for each in ids], "person string")
-    people = given if batch is None else given.unionByName(_of_file(ctx, batch))
-    if people.isEmpty():
+    written = given if batch is None else given.unionByName(_of_file(ctx, batch))
+    people = written.selectExpr(f"{id_as_text(ctx.policy)} AS person")
+    counts = people.agg(F.count("*").alias("all"), F.count("person").alias("ids")).first()
+    assert counts is not None  # an aggregation without groups has one row
+    if not counts["all"]:
         raise SettingsError([f"--from: {batch} names nobody; give a file with at least one id"])
+    if counts["ids"] < counts["all"]:
+        column, number = ctx.policy.person, counts["all"] - counts["ids"]
+        raise SettingsError([f"{number:,} of the ids given cannot be values of {column} as the sources declare it; correct them"])
     return people
 
 
