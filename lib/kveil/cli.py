@@ -25,6 +25,7 @@ from kveil.rights.retain import retain
 from kveil.session import session
 from kveil.settings import load
 from kveil.tables.lake import Lake
+from kveil.tables.people import foreign
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
@@ -91,7 +92,10 @@ def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str 
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
         done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+        others = ", ".join(map(str, foreign(ctx.store, ctx.policy)))
     lines = [line for each in done for line in told_erasure(each)]
+    if others:
+        click.echo(f"not looked at, being no tables of this policy: {others}", err=True)
     for line in lines or ["nothing is pending; name people by --customer or --from"]:
         click.echo(line)
 

@@ -20,6 +20,7 @@ from kveil.rights import erase as erasing
 from kveil.rights.access import write_file
 from kveil.rights.people import named_people
 from kveil.settings import Policy
+from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import data_files
 from kveil.tables.people import places, remade
 from kveil.tables.schema import CLEAN, ERASING, ERASURE_LOG, RAW, SCORES, STAGING
@@ -192,6 +193,13 @@ class TestErasure:
         stray.unlink()
         (done,) = erasing.finish(ctx)
         assert done.people == 1 and files_naming(ctx, victim) == [] and erasing.finish(ctx) == []
+
+    def test_tables_that_the_policy_does_not_know_are_named(self, ctx):
+        assert foreign(ctx.store, ctx.policy) == []
+        left = TableRef("raw", "bank_cards")
+        ctx.store.replace(left, ctx.spark.createDataFrame([(KEPT,)], "customer string"))
+        assert foreign(ctx.store, ctx.policy) == [left]
+        ctx.store.destroy(left)
 
     def test_what_cannot_be_an_id_or_a_file_of_them_is_refused(self, ctx, tmp_path):
         (tmp_path / "people.csv").write_text("name\nx\n")

@@ -25,7 +25,7 @@ def standing(policy: Policy, sources: Mapping[str, DataFrame], events: DataFrame
     law = policy.law
     known = state(events, as_of).withColumnRenamed("effective_from", "decided_at")
     people = _people(policy, sources, known)
-    for more in (known, _jurisdictions(policy, sources), _ages(policy, sources, as_of)):
+    for more in (_jurisdictions(policy, sources), _ages(policy, sources, as_of)):
         people = people.join(more, "person", "left") if more is not None else people
     for name, kind in (("regulation", "string"), ("age", "int")):
         people = people if name in people.columns else people.withColumn(name, F.lit(None).cast(kind))
@@ -67,13 +67,15 @@ def _young(rows: DataFrame, policy: Policy, source: str, now: datetime) -> Colum
 
 
 def _people(policy: Policy, sources: Mapping[str, DataFrame], known: DataFrame) -> DataFrame:
-    """Everybody who might allow a use: who decided, has a jurisdiction or an age, or has rows where silence may allow it."""
+    """`known`, and everybody else who might allow a use: who has a jurisdiction or an age, or rows where silence may allow it."""
     law = policy.law
     asking = {place.source for place in (law.jurisdiction, law.birth_date) if place}
     silence_counts = not regimes(law)[STRICTEST].opt_in
     asking |= {name for name in sources if silence_counts or asked_by(law.basis_of(name)) != "consent"}
     having = [_ids(sources[name], policy.person) for name in sorted(asking) if policy.person in sources[name].columns]
-    return reduce(DataFrame.unionByName, [known.select("person"), *having]).where(F.col("person").isNotNull()).distinct()
+    if not having:
+        return known
+    return reduce(DataFrame.unionByName, having).where(F.col("person").isNotNull()).distinct().join(known, "person", "full_outer")
 
 
 def _ids(rows: DataFrame, person: str) -> DataFrame:

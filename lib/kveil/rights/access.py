@@ -15,7 +15,7 @@ from kveil.settings import Policy
 from kveil.settings.regimes import limits
 from kveil.settings.regulations import in_force
 from kveil.tables.erasure import held
-from kveil.tables.people import places
+from kveil.tables.people import HELD, places
 
 
 def told(policy: Policy) -> dict[str, Any]:
@@ -75,7 +75,5 @@ def write_file(ctx: Context, person: DataFrame, path: Path) -> int:
 
 
 def _rows(rows: DataFrame) -> Iterator[str]:
-    """Each row as one line of JSON; a column that is named like the id in front of it stands in `rows` once."""
-    columns = rows.columns[1:]
-    named = rows.toDF("_person", *columns)
-    return (row["row"] for row in named.select(F.to_json(F.struct(*columns)).alias("row")).toLocalIterator())
+    """Each row as one line of JSON."""
+    return (row["row"] for row in rows.select(F.to_json(F.struct(*rows.drop(HELD).columns)).alias("row")).toLocalIterator())

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.tables.declaration import TableRef
-from kveil.tables.people import Place
+from kveil.tables.people import HELD, Place
 from kveil.tables.store import TableStore
 
 _TELLING = 6
@@ -15,10 +15,8 @@ _TELLING = 6
 
 
 def held(store: TableStore, place: Place, people: DataFrame) -> DataFrame:
-    """The rows of the people (a column `person`), with that column in front; none where there is no such table."""
-    if not store.exists(place.ref):
-        return people.select("person").limit(0)
-    return place.people(store.read(place.ref)).join(F.broadcast(people.select("person").distinct()), "person", "left_semi")
+    """The rows of the people (a column `person`) in a table that is there, with the column HELD in front."""
+    return place.people(store.read(place.ref)).join(_asked(people), HELD, "left_semi")
 
 
 def delete_people(store: TableStore, place: Place, people: TableRef) -> int:
@@ -69,10 +67,13 @@ def remaining(store: TableStore, place: Place, people: DataFrame) -> tuple[int |
     if not files:
         return 0, 0
     rows = store.spark.read.option("mergeSchema", "true").parquet(*files)
-    asked = F.broadcast(people.select("person").distinct())
-    found = place.people(rows).join(asked, "person", "left_semi").count()
+    found = place.people(rows).join(_asked(people), HELD, "left_semi").count()
     logs = _log_files(store, place.ref)
     return len(files) + len(logs), found + _told_by_log(store, logs, people)
+
+
+def _asked(people: DataFrame) -> DataFrame:
+    return F.broadcast(people.select(F.col("person").alias(HELD)).distinct())
 
 
 def data_files(store: TableStore, ref: TableRef) -> list[str]:
@@ -115,6 +116,6 @@ def _told_by_log(store: TableStore, logs: list[str], people: DataFrame) -> int:
     )  # fmt: skip
     told = F.concat_ws(" ", *[F.get_json_object("value", path) for path in where])
     lines = store.spark.read.text(logs).select(told.alias("told")).where("told != ''")
-    whole = F.concat(F.lit(r"(?<![A-Za-z0-9])\Q"), F.col("person"), F.lit(r"\E(?![A-Za-z0-9])"))
-    named = lines.crossJoin(F.broadcast(people.select("person").distinct()))
-    return named.where(F.length("person") >= _TELLING).where(F.regexp_like("told", whole)).count()
+    whole = F.concat(F.lit(r"(?<![A-Za-z0-9])\Q"), F.col(HELD), F.lit(r"\E(?![A-Za-z0-9])"))
+    named = lines.crossJoin(_asked(people))
+    return named.where(F.length(HELD) >= _TELLING).where(F.regexp_like("told", whole)).count()

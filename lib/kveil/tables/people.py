@@ -7,13 +7,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.settings import Policy
-from kveil.tables.declaration import Table, TableRef
+from kveil.tables.declaration import Table, TableRef, Zone
 from kveil.tables.keys import with_keyed_hash
 from kveil.tables.schema import ERASED, ERASING, TABLES
 from kveil.tables.store import TableStore
 
 ERASURE_KEY = "erasure"
 """The name of the key under which erased ids are hashed."""
+HELD = "_kveil_held_person"
+"""In front of a row: the id by which it was found."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Place:
     ids: tuple[str, ...]
 
     def people(self, rows: DataFrame) -> DataFrame:
-        """The rows with a column `person` in front, once per id that they hold."""
+        """The rows with the column HELD in front, once per id that they hold."""
         listed = ", ".join(self.ids)
-        return rows.selectExpr(f"explode(array_distinct(array_compact(array({listed})))) AS person", "*")
+        return rows.selectExpr(f"explode(array_distinct(array_compact(array({listed})))) AS {HELD}", "*")
 
 
 def id_as_text(policy: Policy, column: str = "person") -> str:
@@ -52,6 +54,13 @@ def places(policy: Policy) -> list[Place]:
 def remade(policy: Policy) -> list[TableRef]:
     """Every table of the policy that holds rows of people without their ids, and that a run makes again."""
     return [ref for table in TABLES if table.personal and table.personal.how == "remade" for ref in table.all_of(policy)]
+
+
+def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
+    """Tables of the zones with people that are none of this policy as it is now: another's, or of a source it no longer names."""
+    own = {ref for table in TABLES if table.personal for ref in table.all_of(policy)}
+    zones: tuple[Zone, ...] = ("raw", "clean", "restricted")
+    return [ref for zone in zones for name in store.names(zone) if (ref := TableRef(zone, name)) not in own]
 
 
 def person_columns(policy: Policy, source: str) -> list[str]:
