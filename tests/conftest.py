@@ -63,10 +63,15 @@ def policy_of():
     """Makes a policy of sources, clean and consent; what comes after clean is filled in and plays no part."""
 
     everyone = {"simulated": {"grant": 1, "refuse": 0, "withdraw": 0, "first": "2010-01-01", "last": "2011-01-01"}}
-    release = {"release": "rows", "k": 2, "partition_by": ["split"], "quasi_identifiers": {"date": {"kind": "date"}}}
 
-    def make(sources, clean=None, consent=None, person="person"):
+    def make(sources, clean=None, consent=None, person="person", **law):
         base = next(iter(sources))
+        # Every declared column is released, so that all are collected.
+        named = {column: "asked for" for source in sources.values() for column in source["columns"] if column != "date"}
+        release = {
+            "release": "rows", "k": 2, "partition_by": ["split"], "quasi_identifiers": {"date": {"kind": "date"}},
+            "insensitive": named,
+        }  # fmt: skip
         return Policy.model_validate(
             {
                 "name": "bank",
@@ -74,6 +79,7 @@ def policy_of():
                 "person": person,
                 "sources": sources,
                 "consent": consent or everyone,
+                "law": law,
                 "clean": {"table": "rows", "base": base, "time": "at", **(clean or {})},
                 "anonymize": release,
                 "train": {"label": "label", "features": ["date"], "logistic_regression": {}},

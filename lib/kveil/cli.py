@@ -18,9 +18,14 @@ from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
 from kveil.report.stage import last_summary
+from kveil.rights.access import write_file, write_held
+from kveil.rights.erase import erase, finish, told_erasure
+from kveil.rights.people import named_people
+from kveil.rights.retain import retain
 from kveil.session import session
 from kveil.settings import load
 from kveil.tables.lake import Lake
+from kveil.tables.people import foreign
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
@@ -70,15 +75,65 @@ def plan(policy: str) -> None:
 @click.option("--verify", is_flag=True, help="Check every sum and every hash of the ledger and its audit.")
 def budget(policy: str, lake: str, verify: bool) -> None:
     """Shows what was spent, on what, how fast, and what is left; spends and changes nothing."""
-    asked, place = load(policy), Lake.at(lake)
-    now = datetime.now(timezone.utc)
-    with _told_in_one_sentence(place):
-        ctx = Context(asked, TableStore(session(), place), f"budget-{now:%Y%m%dT%H%M%S}", now, Progress(), stage="budget")
+    with _asked(policy, lake, "budget") as ctx:
         told, wrong = verification(ctx) if verify else (statement(ctx), [])
     for line in told:
         click.echo(line)
     if wrong:
         raise GuaranteeError("\n".join(["the ledger was tampered with or damaged:", *wrong]))
+
+
+@commands.command("erase")
+@_POLICY
+@_LAKE
+@click.option("--customer", "customers", multiple=True, metavar="ID", help="Whom; may be given several times.")
+@click.option("--from", "batch", metavar="FILE", help="A CSV or Parquet file with a column of ids, named as the policy's person.")
+def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
+    """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
+    with _asked(policy, lake, "erase") as ctx:
+        done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+        others = ", ".join(map(str, foreign(ctx.store, ctx.policy)))
+    lines = [line for each in done for line in told_erasure(each)]
+    if others:
+        click.echo(f"not looked at, being no tables of this policy: {others}", err=True)
+    for line in lines or ["nothing is pending; name people by --customer or --from"]:
+        click.echo(line)
+
+
+@commands.command("access")
+@_POLICY
+@_LAKE
+@click.option("--customer", required=True, metavar="ID", help="About whom.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write, mode 0600; default: standard output."
+)
+def access(policy: str, lake: str, customer: str, out: Path | None) -> None:
+    """Writes what is held about a person, and what for, as JSON."""
+    with _asked(policy, lake, "access") as ctx:
+        person = named_people(ctx, (customer,), None)
+        rows = write_file(ctx, person, out) if out else write_held(ctx, person, sys.stdout)
+    click.echo(f"{rows:,} rows are held", err=True)
+
+
+@commands.command("retain")
+@_POLICY
+@_LAKE
+def retain_rows(policy: str, lake: str) -> None:
+    """Deletes raw and clean rows that are older than law.retention, with their files."""
+    with _asked(policy, lake, "retain") as ctx:
+        rows = retain(ctx)
+    for row in rows:
+        click.echo(
+            f"{row['table']}: {row['rows_deleted']:,} rows older than {row['days']} days deleted, {row['rows_left']:,} left"
+        )
+
+
+@contextmanager
+def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
+    """A context outside any run, whose unforeseen errors end as one sentence."""
+    policy, place, now = load(policy_file), Lake.at(lake_address), datetime.now(timezone.utc)
+    with _told_in_one_sentence(place):
+        yield Context(policy, TableStore(session(), place), f"{what}-{now:%Y%m%dT%H%M%S}", now, Progress(), stage=what)
 
 
 def _stage_command(stage: Stage) -> click.Command:

@@ -11,15 +11,18 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect import consent
+from kveil.collect import consent, lawful
 from kveil.collect.contract import REASON, ROW, check_columns, ignored_columns, judged
 from kveil.collect.locations import SourceFile, locate
+from kveil.collect.minimised import minimised
 from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
 from kveil.collect.readers import read, unreadable
 from kveil.context import Context, StageResult
 from kveil.session import SPARK_ERRORS
+from kveil.settings.consent import DECISIONS, event_columns
 from kveil.settings.sources import ColumnContract, Source
-from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
+from kveil.tables.people import without_erased
+from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, QUARANTINE, RAW
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -35,14 +38,16 @@ class _Incoming:
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of all that decides the result outside tables: every source's files with size and SHA-256.
+    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, used columns.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    found = {
+    files = {
         name: [[file.path, file.bytes, file.sha256] for file in locate(ctx.spark, name, source)]
         for name, source in ctx.policy.sources.items()
     }
+    # A column that the policy begins to use is to be collected, though no file has changed.
+    found = {"files": files, "columns": {name: ctx.policy.used_columns(name) for name in ctx.policy.sources}}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
@@ -52,10 +57,10 @@ def run(ctx: Context) -> StageResult:
     as_of = consent.in_utc(fixed or ctx.now)
     incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
     decisions = _decisions(ctx, incoming)
-    latest = consent.latest(decisions, as_of)
-    fates = {name: _fate(ctx, one, latest) for name, one in incoming.items()}
+    people, erased = _people(ctx, incoming, decisions, as_of)
+    fates = {name: _fate(ctx, one, people) for name, one in incoming.items()}
 
-    stored = _store_consent(ctx, latest)
+    stored = _store_consent(ctx, people, erased)
     written = {name: _store_raw(ctx, one, stored) for name, one in incoming.items()}
     _store_quarantine(ctx, [one for name, one in incoming.items() if fates[name].quarantined], stored)
     for name, rows in written.items():
@@ -85,8 +90,8 @@ def _source(ctx: Context, name: str) -> Source:
         return source
     asked: dict[str, ColumnContract] = {}
     for column, contract in source.columns.items():
-        allowed = list(consent.DECISIONS) if column == "decision" else contract.allowed
-        needed = contract.required or column in (ctx.policy.person, "purpose", "decision", "decided_at")
+        allowed = list(DECISIONS) if column == "decision" else contract.allowed
+        needed = contract.required or column in event_columns(ctx.policy.person, source.columns)
         asked[column] = contract.model_copy(update={"required": needed, "allowed": allowed})
     return source.model_copy(update={"columns": asked})
 
@@ -100,31 +105,43 @@ def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
     return consent.simulated(persons, policy.consent.simulated)
 
 
-def _fate(ctx: Context, one: _Incoming, latest: DataFrame) -> Fate:
+def _people(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> tuple[DataFrame, DataFrame]:
+    """How every known person stands, without those who were erased, and those."""
+    everybody = lawful.standing(ctx.policy, {name: one.rows for name, one in incoming.items()}, decisions, as_of)
+    return without_erased(ctx.store, ctx.policy, everybody)
+
+
+def _usable(ctx: Context, one: _Incoming, people: DataFrame) -> DataFrame:
+    return lawful.with_use(one.rows, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+
+
+def _fate(ctx: Context, one: _Incoming, people: DataFrame) -> Fate:
     with ctx.step(f"rows of {one.name}") as note, _readable(one):
-        rows = consent.with_consent(one.rows, ctx.policy.person, latest)
+        rows = _usable(ctx, one, people)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
         note.text = f"{fate.read:,} read, {fate.quarantined:,} set aside, {fate.not_consented:,} without consent"
     check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry)
     return fate
 
 
-def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
+def _store_consent(ctx: Context, people: DataFrame, erased: DataFrame) -> DataFrame:
     with ctx.step("decisions") as note:
         ref = ctx.ref(CONSENT)
         made_up = F.lit(ctx.policy.consent.simulated is not None).alias("simulated")
-        ctx.store.replace(ref, latest.select("person", "decision", "decided_at", made_up), properties=NO_STATISTICS)
+        ctx.store.replace(ref, people.select(*lawful.STANDING, made_up), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         stored = ctx.store.read(ref)
-        note.rows(stored.count(), "people")
+        counts = [row.asDict() for row in lawful.counts(stored, erased).collect()]
+        ctx.store.replace_where(ctx.ref(LAW_LOG), ctx.rows(LAW_LOG, counts), policy=ctx.policy.name, build=ctx.build)
+        note.rows(sum(count["people"] for count in counts), "people")
         return stored
 
 
 def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
     with ctx.step(f"raw {one.name}") as note, _readable(one):
         ref = RAW.of(ctx.policy, one.name)
-        rows = consent.with_consent(one.rows, ctx.policy.person, decisions).where(kept())
-        ctx.store.replace(ref, rows.select(*one.source.columns), properties=NO_STATISTICS)
+        rows = minimised(ctx.store, _usable(ctx, one, decisions).where(kept()), ctx.policy, one.name)
+        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)
@@ -142,7 +159,7 @@ def _store_quarantine(ctx: Context, broken: list[_Incoming], decisions: DataFram
 
 
 def _set_aside(ctx: Context, one: _Incoming, decisions: DataFrame) -> DataFrame:
-    rows = consent.with_consent(one.rows, ctx.policy.person, decisions)
+    rows = _usable(ctx, one, decisions)
     return rows.where(quarantined(rows, ctx.policy.person)).select(
         F.lit(ctx.policy.name).alias("policy"),
         F.lit("collect").alias("stage"),

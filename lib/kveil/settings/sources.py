@@ -1,12 +1,11 @@
-"""`sources` and `consent`: which tables go in, what they must look like, and whose rows may be used."""
+"""`sources`: which tables go in and what they must look like."""
 
 import re
-from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kveil.settings.base import ColumnName, Identifier, Section, Share
+from kveil.settings.base import ColumnName, Section, Share
 
 _TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
 
@@ -41,39 +40,3 @@ class Source(Section):
     options: dict[str, str] = Field(default_factory=dict)
     columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
     quarantine_limit: Share = 0.01
-
-
-class SimulatedConsent(Section):
-    """A consent registry made up from the person ids, for data that carries none. Every report calls it simulated."""
-
-    grant: Share
-    refuse: Share
-    withdraw: Share
-    first: date
-    last: date
-
-    @model_validator(mode="after")
-    def _shares_fill_the_whole(self) -> "SimulatedConsent":
-        if abs(self.grant + self.refuse + self.withdraw - 1) > 1e-9:
-            raise ValueError("grant + refuse + withdraw must be 1")
-        if self.first >= self.last:
-            raise ValueError("first must be before last")
-        return self
-
-
-class Consent(Section):
-    """Whose rows may be used: a person's latest decision for the policy's purpose, at `as_of` (default: the run).
-
-    A registry is a source with the columns person (named as the policy's person), purpose, decision
-    (grant, refuse or withdraw) and decided_at (timestamp). A person without a decision has not consented.
-    """
-
-    registry: Identifier | None = None
-    simulated: SimulatedConsent | None = None
-    as_of: datetime | None = None
-
-    @model_validator(mode="after")
-    def _one_registry(self) -> "Consent":
-        if (self.registry is None) == (self.simulated is None):
-            raise ValueError("name either registry (a source) or simulated, not both and not neither")
-        return self

@@ -1,7 +1,7 @@
 """The tables of aggregates; part of the schema, which names them with all others."""
 
 from kveil.tables.common import AT, POLICY, RELEASE_ID, RUN
-from kveil.tables.declaration import Column, Table
+from kveil.tables.declaration import NOBODY, REMADE, Column, Table
 
 AGGREGATE = Table(
     "release",
@@ -46,10 +46,12 @@ AGGREGATE_GROUPS = Table(
     "The unknown groups that the private choice kept, numbered; destroyed when the aggregate is published.",
     (Column("kveil_code", "bigint", "the group's number"),),
     "the unknown group columns",
+    personal=REMADE,
 )
 AGGREGATE_SECRET = Table(
     "restricted",
     "{policy}_aggregate_secret",
     "What aggregates' noise is a function of, so that a run that was cut short draws the same; destroyed after publication.",
     (Column("secret", "binary", "32 random bytes"),),
+    personal=NOBODY,
 )

@@ -14,21 +14,40 @@ from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
-from kveil.tables.declaration import Column, Table
+from kveil.tables.declaration import NOBODY, OF_SOURCES, REMADE, Column, Personal, Table
+from kveil.tables.law_schema import ERASED as ERASED
+from kveil.tables.law_schema import ERASING as ERASING
+from kveil.tables.law_schema import ERASURE_LOG as ERASURE_LOG
+from kveil.tables.law_schema import LAW_LOG as LAW_LOG
+from kveil.tables.law_schema import RETENTION_LOG as RETENTION_LOG
+
+RAW_ROW = "kveil_row"
+"""In the base's raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
 
 RAW = Table(
-    "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
+    "raw",
+    "{policy}_{source}",
+    "Source rows that fit the contract, of people who may be used.",
+    (),
+    f"the source's used columns; the base has {RAW_ROW} where others were left out, a keyed number that tells rows apart",
+    OF_SOURCES,
 )
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
-    "Each person's latest decision for the policy's purpose at the time of the run.",
+    "How each person stood at the time of the run: latest known decision for the policy's purpose, regulation, and what follows.",
     (
         Column("person", "string", "the privacy unit's id"),
-        Column("decision", "string", "grant, refuse or withdraw"),
-        Column("decided_at", "timestamp", "when the person decided, UTC"),
+        Column("decision", "string", "grant, refuse or withdraw; null where the person never decided"),
+        Column("basis", "string", "the registry's basis of the decision, such as parental_consent"),
+        Column("decided_at", "timestamp", "from when the decision holds, UTC"),
+        Column("recorded_at", "timestamp", "since when it is known, UTC"),
+        Column("regulation", "string", "the regulation of the person's jurisdiction; strictest where that is unknown"),
+        Column("allows", "array<string>", "what a legal basis may ask for the rows to be used: consent, objection, nothing"),
+        Column("outcome", "string", "by the policy's own basis: used, refused or withdrawn, no grant, minor"),
         Column("simulated", "boolean", "true when the registry was made up because the data carries none"),
     ),
+    personal=Personal("column", "person"),
 )
 QUARANTINE = Table(
     "restricted",
@@ -41,6 +60,7 @@ QUARANTINE = Table(
         Column("reason", "string", "the column and rule that the row broke, without its value"),
         Column("row", "string", "the row as JSON"),
     ),
+    personal=Personal("json", "row"),
 )
 KEYS = Table(
     "restricted",
@@ -51,6 +71,7 @@ KEYS = Table(
         Column("inner", "binary", "the key xor HMAC's inner pad"),
         Column("outer", "binary", "the key xor HMAC's outer pad"),
     ),
+    personal=NOBODY,
 )
 PROVENANCE = Table(
     "control",
@@ -101,6 +122,7 @@ CLEAN = Table(
         Column("split", "string", "train or holdout; each person is in exactly one"),
     ),
     "the columns of base and joined sources, buckets, money, history and derive",
+    personal=OF_SOURCES,
 )
 BUDGET_LEDGER, BUDGET_AUDIT = ledger_schema.BUDGET_LEDGER, ledger_schema.BUDGET_AUDIT
 STAGING = Table(
@@ -113,12 +135,14 @@ STAGING = Table(
         Column("kveil_suppressed", "boolean", "true for rows without quasi-identifiers; only where the policy suppresses cells"),
     ),
     "the release's columns",
+    personal=REMADE,
 )
 RELEASE_SECRET = Table(
     "restricted",
     "{policy}_release_secret",
     "What a release's noise is a function of, so that a run that was cut short draws the same; destroyed with the link.",
     (_RELEASE, Column("secret", "binary", "32 random bytes")),
+    personal=NOBODY,
 )
 FREQUENCIES = Table(
     "restricted",
@@ -130,6 +154,7 @@ FREQUENCIES = Table(
         Column("rows", "bigint", "clean rows of the combination"),
     ),
     "partition columns, code_0, code_1, ... of the quasi-identifiers, value_0, ... as hashes of the sensitive columns",
+    personal=REMADE,
 )
 CANDIDATE = Table(
     "restricted",
@@ -137,6 +162,7 @@ CANDIDATE = Table(
     "The rows to be published, checked against staging; destroyed after publication.",
     (),
     "the release's columns",
+    personal=REMADE,
 )
 TRAJECTORIES = Table(
     "restricted",
@@ -147,6 +173,7 @@ TRAJECTORIES = Table(
         Column("point", "string", "a released row's values of the policy's points, as JSON"),
         Column("value", "string", "a sensitive value of the person's rows there, as JSON; null where none is asked"),
     ),
+    personal=REMADE,
 )
 RELEASE = Table(
     "release",
@@ -232,6 +259,7 @@ FEATURES = Table(
         Column("features", "array<double>", "in the order of the feature map"),
         Column("label", "double", "0 or 1"),
     ),
+    personal=REMADE,
 )
 PREDICTIONS = Table(
     "restricted",
@@ -243,6 +271,7 @@ PREDICTIONS = Table(
         Column("label", "double", "0 or 1"),
         Column("score", "double", "probability of 1"),
     ),
+    personal=REMADE,
 )
 MODELS = Table(
     "control",
@@ -276,6 +305,7 @@ BASELINES = Table(
         Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
         Column("document", "string", "the model as JSON"),
     ),
+    personal=REMADE,
 )
 UTILITY_METRICS = Table(
     "control",
@@ -323,6 +353,7 @@ SCORES = Table(
         Column("score", "double", "probability that the label is 1"),
         Column("model_version", "string", "the MLflow version that scored"),
     ),
+    personal=Personal("column", "person"),
 )
 REPORTS = Table(
     "control",
@@ -365,5 +396,5 @@ TABLES: tuple[Table, ...] = (
     RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, RELEASE_SECRET,
     FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
     MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
-    AGGREGATE_SECRET,
+    AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
 )  # fmt: skip
