@@ -19,6 +19,13 @@ from kveil.tables.declaration import Column, Table
 RAW = Table(
     "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
 )
+LANDING = Table(
+    "restricted",
+    "{policy}_{source}_landing",
+    "A database's rows as they were fetched, while collect works on them; destroyed at its end.",
+    (),
+    "the source's declared columns",
+)
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
@@ -61,9 +68,9 @@ PROVENANCE = Table(
         _BUILD,
         Column("source", "string", "the source's name"),
         Column("uri", "string", "the address in the policy"),
-        Column("path", "string", "the file read"),
-        Column("bytes", "bigint", "the file's size"),
-        Column("sha256", "string", "the file's SHA-256"),
+        Column("path", "string", "the file read; of Delta the table@vVERSION, of a database its address and table or query"),
+        Column("bytes", "bigint", "the file's size; 0 where nothing tells it"),
+        Column("sha256", "string", "the file's SHA-256; of Delta that of table id and version; empty of a database"),
         Column("rows_in", "bigint", "rows read from all files of the source"),
         Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
         Column("rows_not_consented", "bigint", "rows of the source whose person had not consented"),
@@ -362,8 +369,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, RELEASE_SECRET,
-    FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
+    RAW, LANDING, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING,
+    RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
     MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
     AGGREGATE_SECRET,
 )  # fmt: skip
