@@ -18,6 +18,8 @@ SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
 """What a failed Spark action may raise: a failed task comes as Py4JError where driver and client are one process."""
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
+POSTGRESQL = "org.postgresql:postgresql:42.7.8"
+"""The JDBC driver that a local session brings; a cluster has its own drivers."""
 
 _ALWAYS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -61,7 +63,7 @@ def session(app: str = "kveil") -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
-        for key, value in {**_LOCAL, **_delta_jars()}.items():
+        for key, value in {**_LOCAL, **_jars()}.items():
             builder = builder.config(key, value)
     # PySpark repeats a failed expression's message, which may hold a value, through a logger of its own.
     logging.getLogger("SQLQueryContextLogger").disabled = True
@@ -75,15 +77,15 @@ def _platform_brings_spark() -> bool:
 
 
 def jar_folder() -> Path:
-    """Where `make setup` keeps Delta's jars, so that later sessions start without a network."""
+    """Where `make setup` keeps the jars of Delta and PostgreSQL, so that later sessions start without a network."""
     return Path(sys.prefix) / "share" / "kveil" / "jars"
 
 
-def _delta_jars() -> dict[str, str]:
+def _jars() -> dict[str, str]:
     jars = sorted(jar_folder().glob("*.jar"))
     if jars:
         return {"spark.jars": ",".join(map(str, jars))}
-    return {"spark.jars.packages": DELTA}
+    return {"spark.jars.packages": f"{DELTA},{POSTGRESQL}"}
 
 
 def code_version() -> str:

@@ -6,7 +6,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from kveil.collect.readers import MALFORMED, Found
+from kveil.collect.found import MALFORMED, Found
+from kveil.collect.text import as_spark_writes, text_flaws
 from kveil.errors import ContractError
 from kveil.settings.sources import ColumnContract, Source
 
@@ -57,10 +58,13 @@ def widens(found: str, declared: str) -> bool:
 def judged(found: Found, source: Source) -> DataFrame:
     """The declared columns in their declared types, with REASON and ROW; ignored columns are gone."""
     raw = {name: F.col(name) for name in source.columns}
-    typed = {name: _typed(raw[name], contract, found.texts) for name, contract in source.columns.items()}
+    typed = {name: _typed(raw[name], contract, source, found.texts) for name, contract in source.columns.items()}
     reasons = []
     for name, contract in source.columns.items():
         reasons += _reasons(name, contract, raw[name], typed[name], found.texts)
+    if found.texts:
+        flaws = text_flaws(list(raw.values()))
+        reasons = [*[F.when(broken, F.lit(reason)) for _, reason, broken in flaws], *reasons]
     if MALFORMED in found.rows.columns:
         reasons.insert(0, F.when(F.col(MALFORMED).isNotNull(), F.lit("row: has more or fewer fields than the header")))
     return found.rows.select(
@@ -70,8 +74,8 @@ def judged(found: Found, source: Source) -> DataFrame:
     )
 
 
-def _typed(raw: Column, contract: ColumnContract, texts: bool) -> Column:
-    return raw.try_cast(contract.type) if texts else raw.cast(contract.type)
+def _typed(raw: Column, contract: ColumnContract, source: Source, texts: bool) -> Column:
+    return as_spark_writes(raw, contract.type, source.csv).try_cast(contract.type) if texts else raw.cast(contract.type)
 
 
 def _reasons(name: str, contract: ColumnContract, raw: Column, typed: Column, texts: bool) -> list[Column]:

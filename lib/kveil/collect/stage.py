@@ -13,10 +13,13 @@ from pyspark.sql import functions as F
 
 from kveil.collect import consent, lawful
 from kveil.collect.contract import REASON, ROW, check_columns, ignored_columns, judged
+from kveil.collect.landing import landed, landings_destroyed
 from kveil.collect.locations import SourceFile, locate
 from kveil.collect.minimised import minimised
 from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
 from kveil.collect.readers import read, unreadable
+from kveil.collect.row_counts import check_row_count
+from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
 from kveil.session import SPARK_ERRORS
 from kveil.settings.consent import DECISIONS, event_columns
@@ -43,7 +46,8 @@ def inputs(ctx: Context) -> str:
     Raises the ContractError that `run` would raise when files are missing.
     """
     files = {
-        name: [[file.path, file.bytes, file.sha256] for file in locate(ctx.spark, name, source)]
+        # Nothing tells from outside whether a database's rows changed, so they are read in every run.
+        name: [[file.path, file.bytes, file.sha256 or ctx.run_id] for file in locate(ctx.spark, name, source)]
         for name, source in ctx.policy.sources.items()
     }
     # A column that the policy begins to use is to be collected, though no file has changed.
@@ -53,6 +57,11 @@ def inputs(ctx: Context) -> str:
 
 def run(ctx: Context) -> StageResult:
     """Writes raw tables, consent, quarantine and provenance; nothing of it before every source passed its contract."""
+    with landings_destroyed(ctx):
+        return _collected(ctx)
+
+
+def _collected(ctx: Context) -> StageResult:
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
     incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
@@ -79,6 +88,7 @@ def _incoming(ctx: Context, name: str) -> _Incoming:
         files = locate(ctx.spark, name, source)
         found = read(ctx.spark, name, source, files)
         check_columns(name, source, found.schema, found.texts)
+        found = landed(ctx, name, source, found)
         note.text = f"{len(source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
         return _Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
 
@@ -120,6 +130,7 @@ def _fate(ctx: Context, one: _Incoming, people: DataFrame) -> Fate:
         rows = _usable(ctx, one, people)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
         note.text = f"{fate.read:,} read, {fate.quarantined:,} set aside, {fate.not_consented:,} without consent"
+    check_row_count(ctx.spark, one.name, one.source, fate.read)
     check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry)
     return fate
 
@@ -141,7 +152,8 @@ def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
     with ctx.step(f"raw {one.name}") as note, _readable(one):
         ref = RAW.of(ctx.policy, one.name)
         rows = minimised(ctx.store, _usable(ctx, one, decisions).where(kept()), ctx.policy, one.name)
-        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
+        with undone_if_changed(ctx, ref, one.name, one.source, one.files):
+            ctx.store.replace(ref, rows, properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)
@@ -190,5 +202,5 @@ def _readable(one: _Incoming) -> Iterator[None]:
     """Turns a failure inside Spark while a source's files are read into one sentence."""
     try:
         yield
-    except SPARK_ERRORS:
-        raise unreadable(one.name, one.source) from None
+    except SPARK_ERRORS as error:
+        raise unreadable(one.name, one.source, error) from None

@@ -1,11 +1,14 @@
 """`sources`: which tables go in and what they must look like."""
 
 import re
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Section, Share
+from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
+from kveil.settings.secrets import FORMS, Address, sounds_secret, unshown
 
 _TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
 
@@ -33,10 +36,60 @@ class ColumnContract(Section):
 
 
 class Source(Section):
-    """A table that goes in: where it is, how it is read and which columns it must have."""
+    """A table that goes in: where it is, how it is read and which columns it must have.
 
-    uri: str = Field(min_length=1)
-    format: Literal["parquet", "csv", "ecb_rates"] = "parquet"
+    `csv` says how a CSV file is written, `jdbc` what is read of a database, `version` which version of a Delta table (default:
+    the current one), `rows` how many rows a delivery has. `options` go to Spark's reader.
+    """
+
+    uri: Address = Field(min_length=1)
+    format: Format = "parquet"
+    csv: Csv = Csv()
+    jdbc: Jdbc | None = None
+    version: int | None = Field(default=None, ge=0)
+    rows: RowCount | None = None
     options: dict[str, str] = Field(default_factory=dict)
     columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
     quarantine_limit: Share = 0.01
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _no_secret_among_options(cls, value: Any) -> Any:
+        secret = sorted(name for name in value if sounds_secret(str(name))) if isinstance(value, dict) else []
+        if secret:
+            raise unshown(f"{', '.join(secret)} would be a literal secret; credentials of a database go to jdbc as {FORMS}")
+        return value
+
+    @model_validator(mode="after")
+    def _reading_suits_the_format(self) -> "Source":
+        if (self.format == "jdbc") != (self.jdbc is not None):
+            raise ValueError(f"format jdbc and the section jdbc belong together; found format {self.format}")
+        if (self.format == "jdbc") != self.uri.startswith("jdbc:"):
+            raise ValueError(
+                "a uri that begins with jdbc: and format jdbc belong together, such as jdbc:postgresql://host/database"
+            )
+        if self.version is not None and self.format != "delta":
+            raise ValueError(f"version belongs to format delta; found format {self.format}")
+        if self.csv != Csv() and self.format != "csv":
+            raise ValueError(f"csv belongs to format csv; found format {self.format}")
+        unknown = sorted(set(self.options) - set(OPTIONS[self.format]))
+        if unknown:
+            allowed = ", ".join(OPTIONS[self.format]) or "none"
+            raise ValueError(f"options of format {self.format}: found {', '.join(unknown)}; allowed: {allowed}")
+        return self
+
+    @model_validator(mode="after")
+    def _partitions_use_a_declared_column(self) -> "Source":
+        partitions = self.jdbc.partitions if self.jdbc else None
+        if partitions is None:
+            return self
+        declared = self.columns.get(partitions.column)
+        if declared is None:
+            raise ValueError(f"jdbc.partitions.column: {partitions.column!r} is not declared in columns")
+        if not re.match(r"int|bigint|date|decimal\(\d+,0\)", declared.type):
+            raise ValueError(
+                f"jdbc.partitions.column: {partitions.column!r} is {declared.type}; allowed: a whole number or a date"
+            )
+        if partitions.lower is not None and isinstance(partitions.lower, date) != (declared.type == "date"):
+            raise ValueError(f"jdbc.partitions: lower and upper must be of {partitions.column!r}'s type, {declared.type}")
+        return self

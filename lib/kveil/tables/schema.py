@@ -20,6 +20,13 @@ from kveil.tables.law_schema import ERASING as ERASING
 from kveil.tables.law_schema import ERASURE_LOG as ERASURE_LOG
 from kveil.tables.law_schema import LAW_LOG as LAW_LOG
 from kveil.tables.law_schema import RETENTION_LOG as RETENTION_LOG
+from kveil.tables.model_schema import BASELINES as BASELINES
+from kveil.tables.model_schema import DEPLOYMENTS as DEPLOYMENTS
+from kveil.tables.model_schema import FEATURES as FEATURES
+from kveil.tables.model_schema import MODELS as MODELS
+from kveil.tables.model_schema import PREDICTIONS as PREDICTIONS
+from kveil.tables.model_schema import SCORES as SCORES
+from kveil.tables.model_schema import UTILITY_METRICS as UTILITY_METRICS
 
 RAW_ROW = "kveil_row"
 """In the base's raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
@@ -31,6 +38,14 @@ RAW = Table(
     (),
     f"the source's used columns; the base has {RAW_ROW} where others were left out, a keyed number that tells rows apart",
     OF_SOURCES,
+)
+LANDING = Table(
+    "restricted",
+    "{policy}_{source}_landing",
+    "A database's rows as they were fetched, while collect works on them; destroyed at its end.",
+    (),
+    "the source's declared columns",
+    REMADE,
 )
 CONSENT = Table(
     "restricted",
@@ -82,9 +97,9 @@ PROVENANCE = Table(
         _BUILD,
         Column("source", "string", "the source's name"),
         Column("uri", "string", "the address in the policy"),
-        Column("path", "string", "the file read"),
-        Column("bytes", "bigint", "the file's size"),
-        Column("sha256", "string", "the file's SHA-256"),
+        Column("path", "string", "the file read; of Delta the table@vVERSION, of a database its address and table or query"),
+        Column("bytes", "bigint", "the file's size; 0 where nothing tells it"),
+        Column("sha256", "string", "the file's SHA-256; of Delta that of table id and version; empty of a database"),
         Column("rows_in", "bigint", "rows read from all files of the source"),
         Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
         Column("rows_not_consented", "bigint", "rows of the source whose person had not consented"),
@@ -250,111 +265,6 @@ PRIVACY_METRICS = Table(
         _AT,
     ),
 )
-FEATURES = Table(
-    "restricted",
-    "{policy}_features",
-    "Training rows as feature vectors; baseline rows are personal, so restricted.",
-    (
-        Column("trained_on", "string", "release or baseline"),
-        Column("features", "array<double>", "in the order of the feature map"),
-        Column("label", "double", "0 or 1"),
-    ),
-    personal=REMADE,
-)
-PREDICTIONS = Table(
-    "restricted",
-    "{policy}_predictions",
-    "Scores of held-out people's rows by every trained model.",
-    (
-        Column("view", "string", "clean, generalized (clean rows through the frozen generalizer) or released"),
-        Column("model", "string", "the trained model: algorithm and what it was trained on"),
-        Column("label", "double", "0 or 1"),
-        Column("score", "double", "probability of 1"),
-    ),
-    personal=REMADE,
-)
-MODELS = Table(
-    "control",
-    "models",
-    "Every trained model.",
-    (
-        _POLICY,
-        _BUILD,
-        _RELEASE,
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("trained_on", "string", "release (may be deployed) or baseline (never is)"),
-        Column("mlflow_run", "string", "the MLflow run"),
-        Column("rows", "bigint", "training rows"),
-        Column("features", "string", "feature names, comma-separated"),
-        Column("parameters", "string", "the estimator's parameters as JSON"),
-        Column(
-            "document",
-            "string",
-            "the model as JSON where trained on the release; null for baselines, which hold personal statistics",
-        ),
-        Column("seconds", "double", "training time"),
-        _RUN,
-        _AT,
-    ),
-)
-BASELINES = Table(
-    "restricted",
-    "{policy}_baselines",
-    "Baseline models, which saw raw values and never leave.",
-    (
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("document", "string", "the model as JSON"),
-    ),
-    personal=REMADE,
-)
-UTILITY_METRICS = Table(
-    "control",
-    "utility_metrics",
-    "How well each model does on held-out people.",
-    (
-        _POLICY,
-        _RELEASE,
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("trained_on", "string", "release or baseline"),
-        Column("view", "string", "what it was scored on: clean, generalized or released rows of held-out people"),
-        Column("metric", "string", "accuracy, precision, recall, f1, auc_roc, auc_pr"),
-        Column("value", "double", "the measured value; null where undefined"),
-        Column("rows", "bigint", "rows scored"),
-        _RUN,
-        _AT,
-    ),
-)
-DEPLOYMENTS = Table(
-    "control",
-    "deployments",
-    "Every decision of the gate, with each threshold and what was measured.",
-    (
-        _POLICY,
-        _BUILD,
-        _RELEASE,
-        Column("model", "string", "the registered name"),
-        Column("algorithm", "string", "the best model trained on the release"),
-        Column("check", "string", "the gate's threshold"),
-        Column("measured", "double", "what was measured"),
-        Column("threshold", "double", "what the policy demands"),
-        Column("met", "boolean", "whether it does"),
-        Column("registered_version", "string", "the MLflow version with alias champion; null when the gate refused"),
-        _RUN,
-        _AT,
-    ),
-)
-SCORES = Table(
-    "restricted",
-    "{policy}_scores",
-    "Batch scores by the champion, of held-out people's clean rows in the latest month.",
-    (
-        Column("person", "string", "the privacy unit's id"),
-        Column("date", "date", "the row's day"),
-        Column("score", "double", "probability that the label is 1"),
-        Column("model_version", "string", "the MLflow version that scored"),
-    ),
-    personal=Personal("column", "person"),
-)
 REPORTS = Table(
     "control",
     "reports",
@@ -393,8 +303,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING, RELEASE_SECRET,
-    FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
-    MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
-    AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
+    RAW, LANDING, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING,
+    RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS,
+    FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES,
+    AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
 )  # fmt: skip
