@@ -1,10 +1,12 @@
 """Accounts: every customer has a current account, many a credit card, some savings. Their numbers follow from the customer's."""
 
+from operator import attrgetter
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.generate.draws import Draws, permuted
-from kveil.generate.identifiers import bban, digits, iban
+from kveil.generate.identifiers import digits, with_iban
 from kveil.generate.traits import affluence, age, by_country, customer_draws, home, since_opened, yearly_income
 
 CURRENT, CARD, SAVINGS = 1, 2, 3
@@ -24,12 +26,11 @@ def has_card(draws: Draws) -> Column:
     return draws.chance(_CARD_HOLDERS, "has a card")
 
 
-def account_iban(customer: Column, kind: Column, seed: int) -> Column:
-    """The account's IBAN, in the customer's country, or in Germany for those outside the EU; no two accounts share one."""
-    code = by_country(lambda country: country.code, home(customer_draws(seed, customer)))
-    seat = F.when(code == "US", "DE").otherwise(code)
+def with_account_iban(rows: DataFrame, customer: Column, kind: Column, seed: int) -> DataFrame:
+    """The rows with `iban` of an account, in the customer's country, or in Germany for those outside the EU; all differ."""
+    code = by_country(attrgetter("code"), home(customer_draws(seed, customer)))
     number = digits(permuted(account_id(customer, kind), _NUMBERS, "account", seed), 8)
-    return iban(seat, bban(seat, number))
+    return with_iban(rows, F.when(code == "US", "DE").otherwise(code), number)
 
 
 def accounts(rows: DataFrame, seed: int) -> DataFrame:
@@ -43,6 +44,7 @@ def accounts(rows: DataFrame, seed: int) -> DataFrame:
         )
     )
     each = rows.select("customer_id", F.explode(held).alias("_kind"))
+    each = with_account_iban(each, F.col("customer_id"), F.col("_kind"), seed)
     named = each.select("*", account_id(F.col("customer_id"), F.col("_kind")).alias("account_id"))
     draws, kind = Draws(seed, "account", F.col("account_id")), F.col("_kind")
     income = yearly_income(customer, age(customer))
@@ -52,7 +54,7 @@ def accounts(rows: DataFrame, seed: int) -> DataFrame:
         "account_id",
         "customer_id",
         F.element_at(F.create_map(*[F.lit(part) for pair in _KINDS.items() for part in pair]), kind).alias("kind"),
-        account_iban(F.col("customer_id"), kind, seed).alias("iban"),
+        "iban",
         F.lit("EUR").alias("currency"),
         balance.cast("decimal(14,2)").alias("balance"),
         since_opened(customer, age(customer), F.when(kind == CURRENT, 0.0).otherwise(draws.uniform("opened"))).alias("opened_on"),

@@ -1,5 +1,7 @@
 """Consent as events: who said what about which purpose, from when on, and when the bank wrote it down."""
 
+from operator import attrgetter
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -29,9 +31,11 @@ def consents(rows: DataFrame, seed: int) -> DataFrame:
     asked = rows.select("customer_id", F.inline(purposes)).select("*", number.alias("_number"))
     draws = Draws(seed, "consent", F.col("_number"))
     events = asked.where(draws.chance(_ASKED, "asked")).select("*", F.inline(_words(draws)))
-    home_code = by_country(lambda country: country.code, home(customer_draws(seed, F.col("customer_id"))))
+    home_code = by_country(attrgetter("code"), home(customer_draws(seed, F.col("customer_id"))))
     event = Draws(seed, "consent event", _EVENTS * F.col("_number") + F.col("_event"))
-    late = F.when(event.chance(0.2, "late"), event.below(_LATE_DAYS * 86_400, "days late")).otherwise(event.below(600, "seconds late"))
+    late = F.when(event.chance(0.2, "late"), event.below(_LATE_DAYS * 86_400, "days late")).otherwise(
+        event.below(600, "seconds late")
+    )
     return events.select(
         "customer_id",
         "purpose",

@@ -43,65 +43,55 @@ class Dirt:
 
     def spoiled(self, clean: DataFrame) -> DataFrame:
         """The rows with their faults, some of them twice."""
+        if not self.share:
+            return clean
         rows = self._marked(clean).select(*[self._dirty(name).alias(name) for name in clean.columns])
-        if not self.share or self.copies is not None:
+        if self.copies is not None:
             return rows
         times = F.when(self._twice(), F.array(F.lit(1), F.lit(2))).otherwise(F.array(F.lit(1)))
         return rows.select("*", F.explode(times).alias("_time")).drop("_time")
 
     def errors(self, clean: DataFrame) -> DataFrame:
         """One row per wrong value and per doubled row: table, key, column, kind, truth, dirty, as texts."""
+        names = [name for name in clean.columns if any(name in fault.cells for fault in self.faults)]
+        kind = at(constant([fault.kind for fault in self.faults], "array<string>"), F.col("_fault"))
         hit = self._marked(clean).where(F.col("_fault").isNotNull())
-        cells = [cell for i, fault in enumerate(self.faults) for cell in self._cells(i, fault)]
-        if not self.share or not cells:
-            return self._listed(clean.where(F.lit(False)))
-        wrong = hit.select(self.key, F.inline(F.array_compact(F.array(*cells))))
-        listed = self._listed(wrong)
+        pairs = hit.select(self.key, "_fault", *names, *[self._dirty(name).alias(f"_{name}") for name in names])
+        cells = pairs.select(self.key, "_fault", F.inline(F.array_compact(F.array(*map(_wrong, names)))))
+        wrong = cells.select(self.key, kind.alias("kind"), "column", "truth", "dirty")
         if self.copies is not None:
-            return listed
-        doubled = clean.where(self._twice()).select(self.key, *_nothing_but("duplicate_row"))
-        return listed.unionByName(self._listed(doubled))
+            return self._listed(wrong)
+        nothing = [F.lit(None).cast("string").alias(name) for name in ("column", "truth", "dirty")]
+        doubled = clean.where(self._twice()).select(self.key, F.lit("duplicate_row").alias("kind"), *nothing)
+        return self._listed(wrong).unionByName(self._listed(doubled))
 
     def _marked(self, clean: DataFrame) -> DataFrame:
         """The rows with _fault, the number of the fault that befalls them, null for none."""
         hit = self.draws.chance(self.share * FAULTY, "faulty")
         fault = F.when(hit, self.draws.pick([fault.weight for fault in self.faults], "fault"))
         if self.copies is not None:
-            fault = F.when(self.copies, self.draws.pick([each.of_copies for each in self.faults], "copy's fault")).otherwise(fault)
-        return clean.select("*", fault.alias("_fault")) if self.share else clean.select("*", F.lit(None).cast("int").alias("_fault"))
+            fault = F.when(self.copies, self.draws.pick([each.of_copies for each in self.faults], "copy's fault")).otherwise(
+                fault
+            )
+        return clean.select("*", fault.alias("_fault"))
 
     def _dirty(self, name: str) -> Column:
         concerned = [(i, fault.cells[name]) for i, fault in enumerate(self.faults) if name in fault.cells]
         return reduce(lambda rest, one: F.when(F.col("_fault") == one[0], one[1]).otherwise(rest), concerned, F.col(name))
 
-    def _cells(self, number: int, fault: Fault) -> list[Column]:
-        """A structure per column of a fault: null where another befell the row or where nothing changed."""
-        return [
-            F.when(
-                (F.col("_fault") == number) & ~wrong.eqNullSafe(F.col(name)),
-                F.struct(
-                    F.lit(name).alias("column"),
-                    F.lit(fault.kind).alias("kind"),
-                    F.col(name).cast("string").alias("truth"),
-                    wrong.cast("string").alias("dirty"),
-                ),
-            )
-            for name, wrong in fault.cells.items()
-        ]
-
     def _twice(self) -> Column:
         return self.draws.chance(self.share * DOUBLED, "twice")
 
     def _listed(self, rows: DataFrame) -> DataFrame:
-        named = rows if "kind" in rows.columns else rows.select(self.key, *_nothing_but("none"))
-        return named.select(
-            F.lit(self.table).alias("table"), F.col(self.key).cast("string").alias("key"), "column", "kind", "truth", "dirty"
-        )
+        key = F.col(self.key).cast("string").alias("key")
+        return rows.select(F.lit(self.table).alias("table"), key, "column", "kind", "truth", "dirty")
 
 
-def _nothing_but(kind: str) -> list[Column]:
-    empty = F.lit(None).cast("string")
-    return [empty.alias("column"), F.lit(kind).alias("kind"), empty.alias("truth"), empty.alias("dirty")]
+def _wrong(name: str) -> Column:
+    """Column, truth and dirty value as texts; null where the fault left the value as it was."""
+    truth, dirty = F.col(name), F.col(f"_{name}")
+    values = truth.cast("string").alias("truth"), dirty.cast("string").alias("dirty")
+    return F.when(~truth.eqNullSafe(dirty), F.struct(F.lit(name).alias("column"), *values))
 
 
 def typo(text: Column, draws: Draws, name: str) -> Column:

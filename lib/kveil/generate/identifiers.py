@@ -1,53 +1,17 @@
-"""Check digits, as Spark expressions: IBAN (ISO 13616, ISO 7064 MOD 97-10), national account numbers and national ids.
+"""Account numbers with valid check digits: IBAN (ISO 13616, ISO 7064 MOD 97-10) around each country's own account number.
 
-Every function takes texts of digits and gives text. The bank's codes are made up, and its BIC is one of the test BICs of
-ISO 9362 (location code ending in 0).
+The bank and its codes are made up; its BIC is one of the test BICs of ISO 9362 (location code ending in 0).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.generate.draws import Draws
-
-
-def digits(number: Column, count: int) -> Column:
-    """A whole number with leading zeros, its last `count` digits."""
-    return F.lpad(F.pmod(number, F.lit(10**count)).cast("string"), count, "0")
-
-
-def iban(country: Column, bban: Column) -> Column:
-    """The IBAN of a country's basic bank account number: country, two check digits, BBAN."""
-    return F.concat(country, _iban_check(country, bban), bban)
-
-
-def _iban_check(country: Column, bban: Column) -> Column:
-    """98 minus the remainder by 97 of BBAN, country and 00, in which letters are numbers from A = 10 to Z = 35."""
-    number = F.array_join(F.transform(_signs(F.concat(bban, country, F.lit("00"))), lambda sign: F.conv(sign, 36, 10)), "")
-    return digits(F.lit(98) - _modulo(number, 97), 2)
-
-
-def _signs(text: Column) -> Column:
-    """The text's characters, an array."""
-    return F.transform(F.sequence(F.lit(1), F.length(text)), lambda place: F.substr(text, place, F.lit(1)))
-
-
-def bban(country: Column, account: Column) -> Column:
-    """A BBAN of the made-up bank for an account number of eight digits, with its country's own check digits.
-
-    DE, AT: bank and account. FR: RIB key. ES: two control digits. NL: elfproef. BE: MOD 97. Elsewhere as in DE.
-    """
-    made = {
-        "FR": _with_rib_key("99999", "00001", F.concat(F.lit("000"), account)),
-        "ES": _with_spanish_control("9999", "0001", F.concat(F.lit("00"), account)),
-        "NL": F.concat(F.lit("KVEI"), _eleven_proof(account)),
-        "BE": _with_mod_97(F.concat(F.lit("98"), account)),
-        "AT": F.concat(F.lit("99999"), F.lit("000"), account),
-    }
-    german = F.concat(F.lit("99999999"), F.lit("00"), account)
-    return reduce(lambda rest, code: F.when(country == code, made[code]).otherwise(rest), made, german)
+_ES_BANK = "99990001"
+_FR_BANK = "9999900001"
+_SPANISH = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
 
 
 def bic(country: Column) -> Column:
@@ -55,132 +19,95 @@ def bic(country: Column) -> Column:
     return F.concat(F.lit("KVEI"), country, F.lit("20"))
 
 
-def _with_rib_key(bank: str, branch: str, account: Column) -> Column:
-    weighed = F.lit(89 * int(bank) + 15 * int(branch)) + 3 * account.cast("bigint")
-    return F.concat(F.lit(bank + branch), account, digits(F.lit(97) - F.pmod(weighed, F.lit(97)), 2))
+def with_iban(rows: DataFrame, country: Column, account: Column, name: str = "iban") -> DataFrame:
+    """The rows with an IBAN for the country (a code) and an account number (text of eight digits).
 
-
-def _with_spanish_control(bank: str, branch: str, account: Column) -> Column:
-    control = [_spanish_digit(text) for text in (F.lit(f"00{bank}{branch}"), account)]
-    return F.concat(F.lit(bank + branch), *control, account)
-
-
-def _spanish_digit(text: Column) -> Column:
-    left = 11 - F.pmod(weighed(text, (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)), F.lit(11))
-    return F.when(left == 10, "1").when(left == 11, "0").otherwise(left.cast("string"))
-
-
-def _eleven_proof(account: Column) -> Column:
-    """Ten digits whose sum, weighed 10 to 1, is divisible by 11.
-
-    Where that takes a last digit of 10, the first digit is 1 instead of 0: its weight is 10, so the last becomes 0.
+    Countries other than AT, BE, ES, FR and NL get numbers of the German form.
     """
-    check = F.pmod(-weighed(account, range(9, 1, -1)), F.lit(11))
-    return F.when(check == 10, F.concat(F.lit("1"), account, F.lit("0"))).otherwise(
-        F.concat(F.lit("0"), account, check.cast("string"))
+    asked = rows.select("*", country.alias("_seat"), account.alias("_account"))
+    # One step per line of the calculation: what is used twice is computed once.
+    controlled = asked.select("*", _by_country(_controls(), F.lit(0)).alias("_control"))
+    numbered = controlled.select("*", _by_country(_numbers(), F.concat(F.lit("9999999900"), F.col("_account"))).alias("_bban"))
+    iban = F.concat("_seat", iban_check(F.col("_seat"), F.col("_bban")), "_bban")
+    return numbered.select("*", iban.alias(name)).drop("_seat", "_account", "_control", "_bban")
+
+
+def iban_check(country: Column, bban: Column) -> Column:
+    """98 minus the remainder by 97 of BBAN, country and 00, in which letters are numbers from A = 10 to Z = 35."""
+    number = F.array_join(F.transform(signs(F.concat(bban, country, F.lit("00"))), lambda sign: F.conv(sign, 36, 10)), "")
+    return digits(F.lit(98) - _modulo_97(number), 2)
+
+
+def _french(account: Column) -> Column:
+    """The RIB key."""
+    bank = 89 * int(_FR_BANK[:5]) + 15 * int(_FR_BANK[5:])
+    return 97 - F.pmod(F.lit(bank) + 3 * account.cast("bigint"), F.lit(97))
+
+
+def _spanish(account: Column) -> Column:
+    """The account's control digit; 11 stands for 0 and 10 for 1."""
+    return 11 - F.pmod(weighed(F.concat(F.lit("00"), account), _SPANISH), F.lit(11))
+
+
+def _dutch(account: Column) -> Column:
+    """The last digit that makes the sum of all ten, weighed 10 to 1, divisible by 11 (elfproef)."""
+    return F.pmod(-weighed(account, range(9, 1, -1)), F.lit(11))
+
+
+def _belgian(account: Column) -> Column:
+    left = _modulo_97(F.concat(F.lit("98"), account))
+    return F.when(left == 0, 97).otherwise(left)
+
+
+def _controls() -> dict[str, Column]:
+    """The control number of an account per country that has one."""
+    made = {"FR": _french, "ES": _spanish, "NL": _dutch, "BE": _belgian}
+    return {code: control(F.col("_account")) for code, control in made.items()}
+
+
+def _numbers() -> dict[str, Column]:
+    """A BBAN per country, of the account and its control number."""
+    account, control = F.col("_account"), F.col("_control")
+    spanish = F.pmod(F.when(control == 10, 1).otherwise(control), F.lit(11)).cast("string")
+    # A last digit of 10 becomes 0 when the first digit, of weight 10, is 1 instead of 0.
+    dutch = F.when(control == 10, F.concat(F.lit("1"), account, F.lit("0"))).otherwise(
+        F.concat(F.lit("0"), account, control.cast("string"))
     )
+    return {
+        "FR": F.concat(F.lit(_FR_BANK + "000"), account, digits(control, 2)),
+        "ES": F.concat(F.lit(_ES_BANK + _spanish_constant(f"00{_ES_BANK}")), spanish, F.lit("00"), account),
+        "NL": F.concat(F.lit("KVEI"), dutch),
+        "BE": F.concat(F.lit("98"), account, digits(control, 2)),
+        "AT": F.concat(F.lit("99999000"), account),
+    }
 
 
-def _with_mod_97(text: Column) -> Column:
-    left = _modulo(text, 97)
-    return F.concat(text, digits(F.when(left == 0, 97).otherwise(left), 2))
+def _spanish_constant(text: str) -> str:
+    """The control digit of bank and branch, which are always the same."""
+    left = 11 - sum(int(sign) * weight for sign, weight in zip(text, _SPANISH, strict=True)) % 11
+    return {10: "1", 11: "0"}.get(left, str(left))
+
+
+def _by_country(made: Mapping[str, Column], otherwise: Column) -> Column:
+    return reduce(lambda rest, code: F.when(F.col("_seat") == code, made[code]).otherwise(rest), made, otherwise)
+
+
+def _modulo_97(text: Column) -> Column:
+    """The remainder of a number of up to 38 digits, which is more than 64 bits hold."""
+    return F.pmod(text.cast("decimal(38,0)"), F.lit(97).cast("decimal(38,0)")).cast("int")
+
+
+def digits(number: Column, count: int) -> Column:
+    """The last `count` digits of a whole number, with leading zeros."""
+    return F.lpad(F.pmod(number, F.lit(10**count)).cast("string"), count, "0")
+
+
+def signs(text: Column) -> Column:
+    """The text's characters, an array."""
+    return F.transform(F.sequence(F.lit(1), F.length(text)), lambda place: F.substr(text, place, F.lit(1)))
 
 
 def weighed(text: Column, weights: Sequence[int]) -> Column:
-    """The sum of the text's digits, each times its weight."""
+    """The sum of the text's first digits, each times its weight."""
     products = [F.substring(text, i, 1).cast("int") * weight for i, weight in enumerate(weights, 1)]
     return reduce(lambda total, product: total + product, products)
-
-
-def _modulo(text: Column, divisor: int) -> Column:
-    """The remainder of a number of up to 38 digits, which is more than 64 bits hold."""
-    return F.pmod(text.cast("decimal(38,0)"), F.lit(divisor).cast("decimal(38,0)")).cast("int")
-
-
-def national_id(country: Column, birth: Column, female: Column, draw: Draws) -> Column:
-    """The number by which a person's state knows them, with its check digit; for the US one that is never issued.
-
-    DE: tax id (ISO 7064 MOD 11,10). FR: NIR (key 97). ES: DNI (letter). NL: BSN (eleven-test). BE: national register number.
-    AT: social insurance number. `birth` is a date, `female` a boolean.
-    """
-    made = {
-        "DE": _german_tax_id(draw),
-        "FR": _french_nir(birth, female, draw),
-        "ES": _spanish_dni(draw),
-        "NL": _dutch_bsn(draw),
-        "BE": _belgian_register(birth, female, draw),
-        "AT": _austrian_insurance(birth, draw),
-    }
-    # Social security numbers begin with 9 in nobody's case, and tax numbers that do have 50 or more here.
-    never_issued = F.concat_ws(
-        "-", digits(900 + draw.below(100, "area"), 3), digits(1 + draw.below(49, "group"), 2), digits(draw.below(9999, "serial"), 4)
-    )
-    return reduce(lambda rest, code: F.when(country == code, made[code]).otherwise(rest), made, never_issued)
-
-
-def _german_tax_id(draw: Draws) -> Column:
-    """Ten digits, one of them twice and one missing, the first not 0, and their check digit."""
-    ordered = F.array_sort(F.transform(F.sequence(F.lit(0), F.lit(9)), lambda digit: F.struct(_lot(draw, digit), digit.alias("digit"))))
-    order = F.transform(ordered, lambda pair: pair["digit"].cast("string"))
-    turned = F.when(F.element_at(order, 1) == "0", F.concat(F.slice(order, 2, 9), F.array(F.lit("0")))).otherwise(order)
-    ten = F.array_join(F.concat(F.slice(turned, 1, 9), F.slice(turned, 1 + draw.below(9, "doubled").cast("int"), 1)), "")
-    return F.concat(ten, mod_11_10(ten))
-
-
-def _lot(draw: Draws, digit: Column) -> Column:
-    return F.xxhash64(draw.bits("order of digits"), digit).alias("lot")
-
-
-def mod_11_10(text: Column) -> Column:
-    """The check digit of ISO 7064 MOD 11,10."""
-
-    def step(product: Column, sign: Column) -> Column:
-        total = F.pmod(product + sign.cast("int"), F.lit(10))
-        return F.pmod(2 * F.when(total == 0, 10).otherwise(total), F.lit(11))
-
-    left = F.aggregate(_signs(text), F.lit(10), step)
-    return F.pmod(11 - left, F.lit(10)).cast("string")
-
-
-def _french_nir(birth: Column, female: Column, draw: Draws) -> Column:
-    place = digits(1 + draw.below(19, "department"), 2), digits(1 + draw.below(300, "commune"), 3), digits(1 + draw.below(600, "act"), 3)
-    text = F.concat(F.when(female, "2").otherwise("1"), F.date_format(birth, "yyMM"), *place)
-    return F.concat(text, digits(F.lit(97) - F.pmod(text.cast("bigint"), F.lit(97)), 2))
-
-
-def _spanish_dni(draw: Draws) -> Column:
-    number = 10_000_000 + draw.below(80_000_000, "dni")
-    letter = F.substring(F.lit("TRWAGMYFPDXBNJZSQVHLCKE"), (F.pmod(number, F.lit(23)) + 1).cast("int"), 1)
-    return F.concat(digits(number, 8), letter)
-
-
-def _dutch_bsn(draw: Draws) -> Column:
-    """Eight digits and one that makes the sum, weighed 9 to 2 and -1, divisible by 11.
-
-    Where that would be 10, the first digit, of weight 9, is one higher: then it is 8.
-    """
-    front, back = 1 + draw.below(8, "bsn first"), digits(draw.below(10**7, "bsn"), 7)
-    check = F.pmod(9 * front + weighed(back, range(8, 1, -1)), F.lit(11))
-    return F.when(check == 10, F.concat((front + 1).cast("string"), back, F.lit("8"))).otherwise(
-        F.concat(front.cast("string"), back, check.cast("string"))
-    )
-
-
-def _belgian_register(birth: Column, female: Column, draw: Draws) -> Column:
-    """Birth, an odd (men) or even number of the day, and 97 minus the remainder by 97; with a 2 in front from 2000 on."""
-    serial = digits(1 + 2 * draw.below(498, "order") + F.when(female, 1).otherwise(0), 3)
-    text = F.concat(F.date_format(birth, "yyMMdd"), serial)
-    century = F.when(F.year(birth) >= 2000, 2 * 10**9).otherwise(0)
-    return F.concat(text, digits(97 - F.pmod(text.cast("bigint") + century, F.lit(97)), 2))
-
-
-def _austrian_insurance(birth: Column, draw: Draws) -> Column:
-    """Three digits, a check digit (weights 3 7 9 and 5 8 4 2 1 6 of the birthday, modulo 11), ddMMyy.
-
-    Where the check digit would be 10, the first digit, of weight 3, is one higher: then it is 2.
-    """
-    front, back, day = 1 + draw.below(8, "first"), digits(draw.below(100, "serial"), 2), F.date_format(birth, "ddMMyy")
-    check = F.pmod(3 * front + weighed(back, (7, 9)) + weighed(day, (5, 8, 4, 2, 1, 6)), F.lit(11))
-    return F.when(check == 10, F.concat((front + 1).cast("string"), back, F.lit("2"), day)).otherwise(
-        F.concat(front.cast("string"), back, check.cast("string"), day)
-    )

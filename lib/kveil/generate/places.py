@@ -66,6 +66,6 @@ def categories() -> tuple[Category, ...]:
 
 
 def _listed(name: str) -> list[dict[str, object]]:
-    found = yaml.safe_load(files("kveil.generate").joinpath("data", name).read_text(encoding="utf-8"))
+    found = yaml.safe_load((files("kveil.generate") / "data" / name).read_text(encoding="utf-8"))
     assert isinstance(found, list)  # our own file
     return found

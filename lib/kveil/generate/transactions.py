@@ -153,7 +153,7 @@ def _finished(rows: DataFrame, draws: Draws, bank: Bank) -> DataFrame:
         text.alias("merchant"),
         category_of(F.col("_category")).alias("merchant_category"),
         _channel(draws).alias("channel"),
-        at(constant([country.code for country in countries()], "array<string>"), F.col("_country")).alias("country"),
+        at(constant([country.code for country in countries()], "array<string>"), F.col("_country")).alias("merchant_country"),
         F.col("_mode").isNotNull().alias("is_fraud"),
     )
 

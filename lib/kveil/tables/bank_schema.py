@@ -31,7 +31,9 @@ CUSTOMERS = BankTable(
         Column("last_name", "string", "family name"),
         Column("gender", "string", "female or male"),
         Column("birth_date", "string", "yyyy-MM-dd; a text, since exports hold dates that are none"),
-        Column("national_id", "string", "tax, insurance or register number of the country, with its check digit; never a real US one"),
+        Column(
+            "national_id", "string", "tax, insurance or register number of the country, with its check digit; never a real US one"
+        ),
         Column("email", "string", "at a domain reserved for examples"),
         Column("phone", "string", "with the country's prefix"),
         Column("street", "string", "street and number"),
@@ -89,7 +91,7 @@ TRANSACTIONS = BankTable(
         Column("merchant", "string", "the text on the statement: cut, in capitals, with prefixes and numbers"),
         Column("merchant_category", "string", "one of 16"),
         Column("channel", "string", "contactless, chip, online, atm, online banking or branch"),
-        Column("country", "string", "the merchant's, ISO 3166"),
+        Column("merchant_country", "string", "ISO 3166 code"),
         Column("is_fraud", "boolean", "true for about 0.2 %"),
     ),
 )
@@ -133,7 +135,7 @@ ERRORS = BankTable(
         Column(
             "kind",
             "string",
-            "typo, swapped_fields, changed, bad_date, null_token, category_variant, duplicate_row (an exact copy) or duplicate_person",
+            "typo, swapped_fields, changed, bad_date, null_token, category_variant, duplicate_row (exact) or duplicate_person",
         ),
         Column("truth", "string", "what it should be, as text; of a second registration the person's first number"),
         Column("dirty", "string", "what it is, as text"),
