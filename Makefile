@@ -57,6 +57,9 @@ bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and
 bench-noise: setup ## measures noise and aggregates beside plain Spark, into bench/results/
 	@$(BIN)/python -m bench.noise
 
+bench-bank: setup ## measures the time to make a bank of 10 million transactions, into bench/results/
+	@$(BIN)/python -m bench.bank
+
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@cp dist/kveil-*.whl dist/kveil.zip && rm -rf build && echo dist/kveil.zip

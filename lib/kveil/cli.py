@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,9 @@ from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
+from kveil.generate.folder import require_empty
+from kveil.generate.size import Bank
+from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, run
 from kveil.report.stage import last_summary
@@ -24,6 +28,7 @@ from kveil.rights.people import named_people
 from kveil.rights.retain import retain
 from kveil.session import session
 from kveil.settings import load
+from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
 from kveil.tables.people import foreign
 from kveil.tables.store import TableStore
@@ -81,6 +86,26 @@ def budget(policy: str, lake: str, verify: bool) -> None:
         click.echo(line)
     if wrong:
         raise GuaranteeError("\n".join(["the ledger was tampered with or damaged:", *wrong]))
+
+
+@commands.group("generate")
+def generate() -> None:
+    """Makes data that is nobody's, to try things on."""
+
+
+@generate.command("bank")
+@click.option("--customers", type=int, required=True, help="How many people.")
+@click.option("--transactions", type=int, required=True, help="How many payments, over the year 2024.")
+@click.option("--out", required=True, help="A new or empty folder; it gets one folder per table.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed makes other people.")
+@click.option("--dirt", type=float, default=0.02, show_default=True, help="Share of rows with an error; 0 for none.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="parquet", show_default=True)
+def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
+    """Makes a bank: customers, accounts, merchants, transactions, loans, consents, and the truth of every error in them."""
+    bank, path = Bank(**asked), local_folder(out)
+    require_empty(path)
+    write_bank(session(), bank, path, form, Progress())
+    click.echo(f"the bank is in {out}")
 
 
 @commands.command("erase")
