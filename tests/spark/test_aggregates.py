@@ -38,6 +38,13 @@ MONTHLY = {
     "epsilon": 500,
     "contribution": {"rows": 600},
 }
+TOTALS = {
+    "group_by": MONTHLY["group_by"],
+    "levels": [[], {"by": ["town"], "weight": 2}],
+    "measures": {name: MONTHLY["measures"][name] for name in ("purchases", "spent", "basket", "sizes")},
+    "epsilon": 50,
+    "contribution": {"rows": 600},
+}
 TOWNS_FOUND = {
     "group_by": {"town": "unknown", "reduced": {"values": [False, True]}},
     "measures": {"buyers": {"kind": "people"}, "spent": {"kind": "sum", **CENTS}},
@@ -63,7 +70,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def released(spark, module_store) -> Context:
-    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND})
+    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.check(ctx)
     aggregates.published(ctx)
     return ctx
@@ -112,7 +119,7 @@ def test_numbers_are_those_of_pandas_within_their_noise(released):
 
 def test_unknown_groups_of_many_people_are_shown_and_null_is_no_group(released):
     found = published(released, "found")
-    assert list(found) == ["town", "reduced", "measure", "item", "value", "standard_error", "lower_95", "upper_95"]
+    assert list(found) == ["town", "reduced", "grouped_by", "measure", "item", "value", "standard_error", "lower_95", "upper_95"]
     assert set(found.town) == {"east", "north", "south", "west"}
     assert len(found) == 4 * 2 * 2
     buyers = found[found.measure == "buyers"]
@@ -128,19 +135,43 @@ def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
     assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
     account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
     assert account.unit.tolist() == ["person"]
-    assert account.spent_epsilon.tolist() == [512]
+    assert account.spent_epsilon.tolist() == [562]
+
+
+def test_totals_add_up_and_keep_near_those_of_pandas(released):
+    totals = published(released, "totals")
+    cells, towns, alone = (totals[totals.grouped_by == level] for level in ("town,date", "town", ""))
+    assert [len(each) for each in (cells, towns, alone)] == [20 * 6, 5 * 6, 6]
+    additive = towns.measure != "basket"
+    by = ["measure", "item", "town"]
+    summed = cells.groupby(by, dropna=False).value.sum()
+    for _, row in towns[additive].iterrows():
+        assert row.value == pytest.approx(summed.loc[row.measure, row["item"], row.town], rel=1e-9, abs=1e-6)
+    rows = ROWS[ROWS.customer.notna() & ROWS.town.notna()].assign(cents=ROWS.cents.clip(0, 1000))
+    for level, truth in (("", rows), ("north", rows[rows.town == "north"])):
+        mine = alone if not level else towns[towns.town == level]
+        expected = {"purchases": len(truth), "spent": truth.cents.sum(), "basket": truth.cents.mean()}
+        for measure, true in expected.items():
+            (found,) = mine[mine.measure == measure].itertuples()
+            assert abs(found.value - true) < 10 * found.standard_error, (level, measure)
+    record = released.store.read(released.ref(AGGREGATES)).where("aggregate = 'totals' AND measure = 'spent'").toPandas()
+    levels = record.set_index("grouped_by")
+    assert levels.groups.to_dict() == {"town,date": 20, "town": 5, "": 1}
+    assert (levels.standard_error < levels.standard_error_drawn).all()
+    shown = totals[totals.measure == "spent"].groupby("grouped_by").standard_error.max()
+    assert shown.to_dict() == levels.standard_error.to_dict()
 
 
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
     before = published(released, "monthly")
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND})
+    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.published(other)
     assert not published(other, "monthly").value.equals(before.value)
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [912]
+    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [962]
     with pytest.raises(BudgetError):
         aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)
@@ -187,15 +218,22 @@ HARSH = {
 }
 
 
-def totals_of(rows, mechanism: str) -> dict[tuple[int, int], int]:
+ALONE = {name: role for name, role in HARSH["measures"].items() if name != "buyers"}
+WORLDS_OF = {
+    "laplace": {"mechanism": "laplace"},
+    "gaussian": {"mechanism": "gaussian"},
+    "gaussian with totals": {"mechanism": "gaussian", "measures": ALONE, "levels": [["world"]]},
+}
+
+
+def totals_of(rows, asked: Aggregate) -> dict[tuple[int, int], int]:
     """Exact bounded totals in fine units by (cell, slot)."""
-    asked = Aggregate.model_validate({**HARSH, "mechanism": mechanism})
     found = statistics.exact_totals(rows, Grid(asked, dict(rows.dtypes)), design(asked), True).collect()
     return {(row[CELL], row[SLOT]): row[HIGH] * 2**LIMB + row[LOW] for row in found}
 
 
-@pytest.mark.parametrize("mechanism", ["laplace", "gaussian"])
-def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partitioning(spark, mechanism):
+@pytest.mark.parametrize("case", WORLDS_OF)
+def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partitioning(spark, case):
     """World 0 holds everybody, world i all but customer i; worlds are groups and have people of their own."""
     random = np.random.default_rng(5)
     size = 400
@@ -210,25 +248,31 @@ def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partit
     frame = spark.createDataFrame(values, "who int, town string, cents bigint, huge bigint")
     worlds = frame.crossJoin(spark.range(WORLDS + 1).select(F.col("id").cast("int").alias("world")))
     worlds = worlds.where("world <> who").withColumn(PERSON, F.concat_ws("/", "world", "who"))
-    found = totals_of(worlds.coalesce(1), mechanism)
-    assert totals_of(worlds.repartition(7, "cents"), mechanism) == found
-    made = design(Aggregate.model_validate({**HARSH, "mechanism": mechanism}))
-    reached = dict.fromkeys((total.slot for total in made.totals), Fraction(0))
+    asked = Aggregate.model_validate({**HARSH, **WORLDS_OF[case]})
+    made, found = design(asked), totals_of(worlds.coalesce(1), asked)
+    assert totals_of(worlds.repartition(7, "cents"), asked) == found
+    reached = {(total.slot, level): Fraction(0) for total in made.totals for level in range(len(made.levels))}
     for world in range(1, WORLDS + 1):
         for total in made.totals:
-            changes = [
-                found.get((town, slot), 0) - found.get((world * len(TOWNS) + town, slot), 0)
-                for town in range(len(TOWNS))
-                for slot in range(total.slot, total.slot + total.items)
-            ]
-            power = total.sensitivity.power
-            norm = sum(abs(change) ** power for change in changes)
-            most = total.sensitivity.bound * total.noise.grain**power
-            assert norm <= most, (total.measure, total.adds, world)
-            reached[total.slot] = max(reached[total.slot], Fraction(norm, most))
+            slots = range(total.slot, total.slot + total.items)
+            changes = np.array(
+                [
+                    [found.get((town, slot), 0) - found.get((world * len(TOWNS) + town, slot), 0) for slot in slots]
+                    for town in range(len(TOWNS))
+                ],
+                dtype=object,
+            )
+            for place, level in enumerate(made.levels):
+                sums = changes.reshape(-1, level.below, total.items).sum(axis=1)
+                power = total.sensitivity.power
+                norm = int((abs(sums) ** power).sum())
+                most = total.sensitivities[place].bound * total.noise.grain**power
+                assert norm <= most, (total.measure, total.adds, level, world)
+                reached[total.slot, place] = max(reached[total.slot, place], Fraction(norm, most))
     # A bound that nobody comes near would pay for noise that is not needed; sums come less near where signs cancel out.
-    assert min(reached.values()) > Fraction(1, 3)
-    assert reached[0] > 1 - Fraction(1, 10**6)
+    finest = [share for (_, place), share in reached.items() if place == len(made.levels) - 1]
+    assert min(finest) > Fraction(1, 3)
+    assert reached[0, 0] > (1 - Fraction(1, 10**6) if not asked.levels else Fraction(1, 2))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from kveil.errors import ContractError
-from kveil.settings.aggregates import Aggregate, GroupKey
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.group_keys import GroupKey
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _OF_VALUES = {"str": ("string",), "bool": ("boolean",), "int": _WHOLE}

@@ -76,13 +76,21 @@ def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> N
             # The one commit that draws: what a killed run may have drawn before it is the same and was never visible.
             ctx.store.replace(ref, rows, properties={RELEASE_ID: request.release_id})
         ledger.drawn(ctx, request.release_id)
-        shown = ctx.store.read(ref).groupBy("measure", "item").agg(F.count(F.lit(1)).alias("groups")).first()
-        groups = int(shown["groups"]) if shown else 0
-        note.text = f"{groups:,} groups, discrete {request.design.mechanism}"
+        groups = _groups_by_level(ctx, request)
+        totals = sum(groups.values()) - groups[request.design.levels[-1].name]
+        note.text = f"{sum(groups.values()) - totals:,} groups, {totals:,} totals, discrete {request.design.mechanism}"
     version = ctx.store.version(ref)
     assert version is not None  # just written
     _record(ctx, request, version, groups)
     ledger.committed(ctx, request.release_id, version)
+
+
+def _groups_by_level(ctx: Context, request: Request) -> dict[str, int]:
+    """How many groups each level of the published table has, by the level's name."""
+    measure, role = next(iter(request.asked.measures.items()))
+    rows = ctx.store.read(table_of(ctx, request.name)).where(F.col("measure") == measure).groupBy("grouped_by").count().collect()
+    found = {row["grouped_by"]: int(row["count"]) // role.rows_shown for row in rows}
+    return {level.name: found.get(level.name, 0) for level in request.design.levels}
 
 
 def _recorded(ctx: Context) -> dict[str, int]:
@@ -108,18 +116,19 @@ def _restore(ctx: Context, name: str, release_id: str, version: int) -> None:
         note.text = f"version {version} of {ref}"
 
 
-def _record(ctx: Context, request: Request, version: int, groups: int) -> None:
+def _record(ctx: Context, request: Request, version: int, groups: dict[str, int]) -> None:
     made, cost = request.design, ledger.cost_of(charges(request))
     common: dict[str, Any] = {
         "release_id": request.release_id, "aggregate": request.name, "table": str(table_of(ctx, request.name)),
-        "version": version, "groups": groups, "mechanism": f"discrete {made.mechanism}", "epsilon": cost.epsilon,
-        "delta": cost.delta, "rho": cost.rho if made.mechanism == "gaussian" else None,
+        "version": version, "mechanism": f"discrete {made.mechanism}", "epsilon": cost.epsilon, "delta": cost.delta,
+        "rho": cost.rho if made.mechanism == "gaussian" else None,
     }  # fmt: skip
     rows = []
     for measure, role in request.asked.measures.items():
         total = made.of(measure)[-1]
-        error = total.noise.standard_error
-        told = {"measure": measure, "kind": role.kind, "bound": bound_in_words(total), "standard_error": error}
-        rows.append({**common, **told})
+        told = {**common, "measure": measure, "kind": role.kind, "bound": bound_in_words(total)}
+        for level, error, drawn in zip(made.levels, total.errors, total.tree.noises, strict=True):
+            errors = {"standard_error": error.standard_error, "standard_error_drawn": drawn.standard_error}
+            rows.append({**told, "grouped_by": level.name, "groups": groups[level.name], **errors})
     given = ctx.rows(AGGREGATES, rows)
     ctx.store.replace_where(ctx.ref(AGGREGATES), given, policy=ctx.policy.name, release_id=request.release_id)

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from kveil.anonymize.aggregates.bounding import ITEM, Part
 from kveil.anonymize.aggregates.cells import Grid, coded
 from kveil.anonymize.aggregates.design import Design, Total
-from kveil.settings.aggregates import Measure
+from kveil.settings.measures import Measure
 
 
 def parts(rows: DataFrame, grid: Grid, design: Design) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from kveil.anonymize.aggregates.cells import CELL, CODE, Grid, shown_type
 from kveil.anonymize.aggregates.design import Design
 from kveil.anonymize.aggregates.groups import kept_groups
 from kveil.anonymize.aggregates.request import Request
-from kveil.anonymize.aggregates.results import CELLS_PER_CHUNK, CHUNK, MEASURES, Publisher
+from kveil.anonymize.aggregates.results import CHUNK, MEASURES, Publisher, cells_per_chunk
 from kveil.anonymize.aggregates.rows import parts
 from kveil.anonymize.columns import ddl
 from kveil.context import Context
@@ -46,19 +46,22 @@ def exact_totals(rows: DataFrame, grid: Grid, made: Design, few_people: bool) ->
 def noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> DataFrame:
     """The published rows of exact totals; `groups` are the unknown ones by their CODE, where there are any."""
     grid, asked = publisher.grid, publisher.grid.asked
-    chunks = -(-grid.cells // CELLS_PER_CHUNK)
+    size = cells_per_chunk(publisher.design)
+    chunks = -(-grid.cells // size)
     # A chunk without any row must appear as well: its groups are public, and their absence would tell.
     marker = summed.sparkSession.range(chunks).select(
         F.col("id").alias(CHUNK), *[F.lit(None).cast("bigint").alias(column) for column in (CELL, SLOT, HIGH, LOW)]
     )
-    placed = summed.select(F.floor(F.col(CELL) / CELLS_PER_CHUNK).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
+    placed = summed.select(F.floor(F.col(CELL) / size).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
     schema = ddl({CELL: "bigint", **({CODE: "bigint"} if groups is not None else {}), **_key_types(grid), **MEASURES})
     rows = marker.unionByName(placed).groupBy(CHUNK).applyInArrow(publisher.function(), schema)
     if groups is not None:
         rows = rows.join(F.broadcast(groups), CODE)
     if grid.cells * publisher.design.width <= _ONE_FILE:
         rows = rows.coalesce(1)
-    return rows.sortWithinPartitions(CELL, "measure").select(*[F.col(f"`{each}`") for each in asked.group_by], *MEASURES)
+    return rows.sortWithinPartitions(CELL, "grouped_by", "measure").select(
+        *[F.col(f"`{each}`") for each in asked.group_by], *MEASURES
+    )
 
 
 def _key_types(grid: Grid) -> dict[str, str]:
