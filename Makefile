@@ -8,7 +8,7 @@ STAGES := collect clean anonymize train evaluate deploy report
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test oracle lint format docs zip clean-all $(STAGES)
+.PHONY: help setup demo test kills oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ $(STAGES): setup
 
 test: setup ## runs the whole test suite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+kills: setup ## kills runs with -9 at 20 random moments and checks that nothing is drawn or booked twice (some minutes)
+	@$(BIN)/python -m tests.e2e.kills
 
 oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with
 	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6

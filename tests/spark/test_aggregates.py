@@ -17,7 +17,7 @@ from kveil.settings.aggregates import Aggregate
 from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
 from pyspark.sql import functions as F
 
-from tests.builders import clean_rows, context, purchases, shop
+from tests.builders import booked, clean_rows, context, purchases, shop
 
 ROWS = purchases(rows=1500)
 TOWNS = ["east", "north", "nowhere", "south", "west"]
@@ -54,7 +54,15 @@ TOWNS_FOUND = {
     "contribution": {"rows": 40, "groups": 3, "rows_per_group": 20},
     "selection": {"epsilon": 10, "delta": 1e-6},
 }
-BUDGET = {"epsilon": 1000, "delta": 1e-3}
+BOUGHT = {
+    "group_by": {"town": {"values": TOWNS}},
+    "measures": {
+        "spent": {"kind": "sum", "column": "cents", "bounds": {"epsilon": 200, "at": [0, "0.9"], "within": [0, 10**7]}},
+    },
+    "epsilon": 10,
+    "contribution": {"rows": 600},
+}
+BUDGET = {"epsilon": 1300, "delta": 1e-3}
 
 
 def prepared(store, asked, rows: pd.DataFrame = ROWS, **changes) -> Context:
@@ -70,7 +78,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def released(spark, module_store) -> Context:
-    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS})
+    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT})
     aggregates.check(ctx)
     aggregates.published(ctx)
     return ctx
@@ -135,7 +143,7 @@ def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
     assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
     account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
     assert account.unit.tolist() == ["person"]
-    assert account.spent_epsilon.tolist() == [562]
+    assert account.spent_epsilon.tolist() == [772]
 
 
 def test_totals_add_up_and_keep_near_those_of_pandas(released):
@@ -162,23 +170,41 @@ def test_totals_add_up_and_keep_near_those_of_pandas(released):
     assert shown.to_dict() == levels.standard_error.to_dict()
 
 
+def test_bought_bounds_are_near_the_quantile_shown_and_booked(released):
+    (row,) = released.store.read(released.ref(AGGREGATES)).where("aggregate = 'bought'").collect()
+    cents = ROWS[ROWS.customer.notna() & ROWS.town.notna()].cents
+    assert row.lower == 0
+    assert np.quantile(cents, 0.8) < row.upper < np.quantile(cents, 0.95)
+    assert (row.bounds_epsilon, row.epsilon) == (200, 210)
+    assert row.standard_error == pytest.approx(2**0.5 * 600 * row.upper / 10, rel=1e-6)
+    spent = published(released, "bought").set_index("town").value
+    truth = ROWS.assign(cents=ROWS.cents.clip(0, row.upper))[ROWS.customer.notna()].groupby("town").cents.sum()
+    assert (abs(spent[truth.index] - truth) < 12 * row.standard_error).all()
+    entries = [entry for entry in booked(released) if any(charge.mechanism == "bounds" for charge in entry.charges)]
+    assert [[charge.what for charge in entry.charges] for entry in entries] == [["bought", "bought.spent.bounds"]]
+
+
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
     before = published(released, "monthly")
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND, "totals": TOTALS})
+    other = prepared(
+        released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT}
+    )
     aggregates.published(other)
     assert not published(other, "monthly").value.equals(before.value)
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [962]
+    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [1172]
     with pytest.raises(BudgetError):
         aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)
 
 
 def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store, monkeypatch):
-    asked = {"monthly": {**MONTHLY, "epsilon": 1, "measures": {"purchases": {"kind": "count"}}}}
+    bounds = {"epsilon": 1, "within": [0, 10**6]}
+    measures = {"purchases": {"kind": "count"}, "spent": {"kind": "sum", "column": "cents", "bounds": bounds}}
+    asked = {"monthly": {**MONTHLY, "epsilon": 1, "levels": [["town"]], "measures": measures}}
     ctx, drawn = prepared(store, asked), []
     real = ctx.store.replace
 
@@ -194,11 +220,11 @@ def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store
         with pytest.raises(KeyboardInterrupt):
             aggregates.published(ctx)
     aggregates.published(ctx)
-    keys = ["town", "date"]
+    keys = ["town", "date", "measure"]
     after = published(ctx, "monthly").sort_values(keys, ignore_index=True)
     for each in drawn:
         pd.testing.assert_frame_equal(each.sort_values(keys, ignore_index=True), after)
-    assert ctx.store.read(ctx.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [1]
+    assert ctx.store.read(ctx.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [2]
 
 
 WORLDS = 12

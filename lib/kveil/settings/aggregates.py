@@ -78,6 +78,18 @@ class Aggregate(Section):
         return [given[count] for count in sorted(given) if count < len(finest.by)] + [given.get(len(finest.by), finest)]
 
     @property
+    def widest(self) -> "Aggregate":
+        """The aggregate with bounds: where they are bought and not yet found, with the outer range."""
+        return self.model_copy(update={"measures": {name: role.widest for name, role in self.measures.items()}})
+
+    @property
+    def rows_per_person(self) -> int:
+        """How many rows of a person count whole, over all groups."""
+        limits = self.contribution
+        both = limits.groups * limits.rows_per_group if limits.groups and limits.rows_per_group else None
+        return min(each for each in (limits.rows, both) if each is not None)
+
+    @property
     def columns(self) -> list[str]:
         """The clean columns that it reads, each once."""
         return list(dict.fromkeys([*self.group_by, *(each.column for each in self.measures.values() if each.column)]))
@@ -121,10 +133,8 @@ class Aggregate(Section):
 
     @model_validator(mode="after")
     def _within_integers(self) -> "Aggregate":
-        limits = self.contribution
-        known = [limits.rows, limits.groups * limits.rows_per_group if limits.groups and limits.rows_per_group else None]
-        rows = min(each for each in known if each is not None)
-        for name, role in self.measures.items():
+        rows = self.rows_per_person
+        for name, role in self.widest.measures.items():
             if min(rows * role.largest, role.total or MOST_UNITS) > MOST_ADDED or role.largest > MOST_UNITS:
                 raise ValueError(
                     f"measures.{name}: its bounds let one person add more than {MOST_ADDED:,} units, beyond which sums might "
@@ -134,7 +144,7 @@ class Aggregate(Section):
 
     @model_validator(mode="after")
     def _of_a_size(self) -> "Aggregate":
-        entries = self.public_cells * sum(each.items for each in self.measures.values())
+        entries = self.public_cells * sum(each.items for each in self.widest.measures.values())
         if entries > MOST_CELLS:
             raise ValueError(
                 f"its public groups hold {entries:,} numbers; at most {MOST_CELLS:,} are allowed; use fewer or coarser"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Section
+from kveil.settings.bounds import BoughtBounds
 from kveil.settings.group_keys import public
 
 Kind = Literal["count", "people", "sum", "mean", "variance", "quantiles", "histogram", "top_k"]
@@ -30,7 +31,7 @@ class Measure(Section):
     """One statistic per group; `weight` is its part of the aggregate's loss.
 
     count: rows. people: distinct persons. sum, mean, variance, quantiles: of a whole-number column whose values are clamped
-    to the public bounds; `total` caps what one person adds to a sum over all groups. histogram: rows per interval
+    to public bounds, or to bought ones; `total` caps what one person adds to a sum over all groups. histogram: rows per interval
     [edge, next edge) or per value. top_k: the k most frequent of `values`.
     """
 
@@ -38,6 +39,7 @@ class Measure(Section):
     column: ColumnName | None = None
     lower: int | None = None
     upper: int | None = None
+    bounds: BoughtBounds | None = None
     total: Annotated[int, Field(ge=1)] | None = None
     edges: list[int] = Field(default_factory=list)
     values: list[Any] = Field(default_factory=list)
@@ -56,9 +58,16 @@ class Measure(Section):
         given = [name for name in type(self).model_fields if name not in ("kind", "weight") and getattr(self, name)]
         given += [name for name in ("lower", "upper") if getattr(self, name) == 0]
         needs, may = _NEEDS[self.kind], _MAY_HAVE.get(self.kind, ())
+        if self.bounds is not None and "lower" in needs:
+            if "lower" in given or "upper" in given:
+                raise ValueError("give lower and upper, which are public, or bounds, which are bought, not both")
+            needs = ("column", "bounds")
         missing = [name for name in needs if name not in given]
         if missing:
-            raise ValueError(f"kind {self.kind} needs {', '.join(missing)}, which are public and not taken from the data")
+            or_bought = "; bounds buys them" if "lower" in missing or "upper" in missing else ""
+            raise ValueError(
+                f"kind {self.kind} needs {', '.join(missing)}, which are public and not taken from the data{or_bought}"
+            )
         surplus = [name for name in given if name not in (*needs, *may)]
         if surplus:
             raise ValueError(f"kind {self.kind} knows no {', '.join(surplus)}; allowed: {', '.join((*needs, *may)) or 'weight'}")
@@ -77,6 +86,15 @@ class Measure(Section):
         if self.kind == "top_k" and self.k is not None and self.k > len(self.values):
             raise ValueError("k is larger than the number of values")
         return self
+
+    @property
+    def widest(self) -> "Measure":
+        """The measure with bounds: where they are bought and not yet found, with the outer range."""
+        return self.within(*self.bounds.within) if self.bounds is not None and self.lower is None else self
+
+    def within(self, lower: int, upper: int) -> "Measure":
+        """The measure with these bounds."""
+        return self.model_copy(update={"lower": lower, "upper": upper})
 
     @property
     def largest(self) -> int:

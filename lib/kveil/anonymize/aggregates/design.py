@@ -102,7 +102,11 @@ class Design:
 
 
 def design(asked: Aggregate) -> Design:
-    """The totals and noise of an aggregate; `auto` compares the standard errors that both mechanisms would give."""
+    """The totals and noise of an aggregate; `auto` compares the standard errors that both mechanisms would give.
+
+    Bounds that are bought and not yet found are taken to be as wide as they may become.
+    """
+    asked = asked.widest
     if asked.mechanism != "auto":
         return _under(asked, asked.mechanism, "as the policy says")
     laplace = _under(asked, "laplace", "the policy gives no delta")

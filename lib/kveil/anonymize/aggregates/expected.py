@@ -8,6 +8,7 @@ from kveil.anonymize.aggregates.design import Design, Total, design
 from kveil.privacy.selection import people_for
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.anonymize import Anonymize
+from kveil.settings.bounds import BoughtBounds
 from kveil.settings.measures import Measure
 
 _ROWS = 1000
@@ -24,9 +25,11 @@ def expected(settings: Anonymize) -> Iterator[str]:
         for measure, role in asked.measures.items():
             yield f"  {measure} ({role.kind}): standard error {error_in_words(role, made.of(measure))}"
             yield f"    {bound_in_words(made.of(measure)[-1])}"
+            if role.bounds is not None:
+                yield f"    {_bounds_in_words(role.bounds)}"
             yield from _levels(asked, made, measure)
         chosen = asked.selection
-        total += asked.epsilon + (chosen.epsilon if chosen else 0)
+        total += asked.epsilon + (chosen.epsilon if chosen else 0) + _for_bounds(asked)
         delta += ((asked.delta or 0) if made.mechanism == "gaussian" else 0) + (chosen.delta if chosen else 0)
     if settings.budget is not None and settings.aggregates:
         cap = f"{settings.budget.epsilon.normalize():f}, delta {settings.budget.delta:.3g}"
@@ -51,7 +54,21 @@ def _cost(asked: Aggregate, made: Design) -> str:
         parts.append(
             f"and epsilon {asked.selection.epsilon.normalize():f}, delta {asked.selection.delta:.3g} for choosing groups"
         )
+    if bought := _for_bounds(asked):
+        parts.append(f"and epsilon {bought.normalize():f} for bounds")
     return " ".join(parts)
+
+
+def _for_bounds(asked: Aggregate) -> Decimal:
+    return sum((role.bounds.epsilon for role in asked.measures.values() if role.bounds), Decimal(0))
+
+
+def _bounds_in_words(bounds: BoughtBounds) -> str:
+    low, high = bounds.within
+    return (
+        f"bounds at the shares {bounds.at[0].normalize():f} and {bounds.at[1].normalize():f}, bought within [{low:,}, {high:,}], "
+        "for which the errors are told; narrower ones make them smaller"
+    )
 
 
 def bound_in_words(total: Total) -> str:

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize import ledger
+from kveil.anonymize.aggregates.bounds import with_bounds
 from kveil.anonymize.aggregates.checks import check_columns, check_delta
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import bound_in_words
@@ -71,6 +72,7 @@ def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> N
     ref = table_of(ctx, request.name)
     ledger.reserve(ctx, request.release_id, charges(request))
     with ctx.step(f"aggregate {request.name}") as note:
+        request = with_bounds(ctx, request, clean, people <= _FEW_PEOPLE)
         if ctx.store.property_of(ref, RELEASE_ID) != request.release_id:
             rows = statistics(ctx, request, clean, people <= _FEW_PEOPLE)
             # The one commit that draws: what a killed run may have drawn before it is the same and was never visible.
@@ -81,8 +83,9 @@ def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> N
         note.text = f"{sum(groups.values()) - totals:,} groups, {totals:,} totals, discrete {request.design.mechanism}"
     version = ctx.store.version(ref)
     assert version is not None  # just written
-    _record(ctx, request, version, groups)
+    # The record comes last: a run that was cut short before it does all of this again, which changes nothing.
     ledger.committed(ctx, request.release_id, version)
+    _record(ctx, request, version, groups)
 
 
 def _groups_by_level(ctx: Context, request: Request) -> dict[str, int]:
@@ -127,6 +130,7 @@ def _record(ctx: Context, request: Request, version: int, groups: dict[str, int]
     for measure, role in request.asked.measures.items():
         total = made.of(measure)[-1]
         told = {**common, "measure": measure, "kind": role.kind, "bound": bound_in_words(total)}
+        told |= {"lower": role.lower, "upper": role.upper, "bounds_epsilon": role.bounds.epsilon if role.bounds else None}
         for level, error, drawn in zip(made.levels, total.errors, total.tree.noises, strict=True):
             errors = {"standard_error": error.standard_error, "standard_error_drawn": drawn.standard_error}
             rows.append({**told, "grouped_by": level.name, "groups": groups[level.name], **errors})
