@@ -55,8 +55,8 @@ docs: setup ## writes the generated pages under docs/
 bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and time of generalizing, into bench/results/
 	@KVEIL_BENCH_ADULT=$(ADULT) $(BIN)/python -m bench.generalize
 
-bench-noise: setup ## measures noise and aggregates beside plain Spark, into bench/results/
-	@$(BIN)/python -m bench.noise
+bench-noise: setup ## measures noise and aggregates beside plain Spark (PEER=1: and PipelineDP), into bench/results/
+	@$(BIN)/python -m bench.noise $(if $(PEER),--peer)
 
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
