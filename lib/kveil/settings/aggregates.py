@@ -1,6 +1,7 @@
 """`anonymize.aggregates`: statistics of groups under differential privacy, in which one person's rows all count as one change."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from math import prod
 from typing import Annotated, Literal
 
@@ -16,6 +17,9 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 
 MOST_ADDED = 2**50
 """What one person may add to a total, in the column's unit."""
+
+_LEAST_WITH_DELTA = Decimal("0.001")
+_RESULT = {"grouped_by", "measure", "item", "value", "standard_error", "lower_95", "upper_95"}
 
 
 class Contribution(Section):
@@ -98,6 +102,11 @@ class Aggregate(Section):
     def _what_belongs_together(self) -> "Aggregate":
         if self.mechanism == "gaussian" and self.delta is None:
             raise ValueError("mechanism gaussian needs delta, since it is never free of one")
+        if self.delta is not None and self.epsilon < _LEAST_WITH_DELTA:
+            raise ValueError(
+                f"epsilon: found {self.epsilon}; with delta, which allows discrete Gaussian noise, at least {_LEAST_WITH_DELTA} "
+                "is needed; give more, or leave delta out"
+            )
         if bool(self.unknown) != (self.selection is not None):
             raise ValueError("unknown group keys and selection, the epsilon and delta of choosing them, belong together")
         limits = self.contribution
@@ -105,9 +114,7 @@ class Aggregate(Section):
             raise ValueError("unknown group keys need contribution.groups: in how many of them a person may be counted")
         if limits.rows is None and (limits.groups is None or limits.rows_per_group is None):
             raise ValueError("contribution needs rows, or groups and rows_per_group, else one person could add any amount")
-        taken = {"grouped_by", "measure", "item", "value", "standard_error", "lower_95", "upper_95"} & {
-            name.lower() for name in self.group_by
-        }
+        taken = _RESULT & {name.lower() for name in self.group_by}
         if taken:
             raise ValueError(f"group_by: {', '.join(sorted(taken))} is a column of the result; rename it in clean.derive")
         return self

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
+from kveil.anonymize.aggregates.checks import check_noise
 from kveil.anonymize.aggregates.design import Design, Total, design
 from kveil.privacy.selection import people_for
 from kveil.settings.aggregates import Aggregate
@@ -19,6 +20,7 @@ def expected(settings: Anonymize) -> Iterator[str]:
     """Lines for a terminal: per aggregate its cost and mechanism, per measure its bound and standard error."""
     total, delta = Decimal(0), Decimal(0)
     for name, asked in settings.aggregates.items():
+        check_noise(name, asked)
         made = design(asked)
         yield f"{name}: {_groups(asked)}, {_cost(asked, made)}"
         yield f"  mechanism: discrete {made.mechanism}, {made.reason}"

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize import ledger
 from kveil.anonymize.aggregates.bounds import with_bounds
-from kveil.anonymize.aggregates.checks import check_columns, check_delta
+from kveil.anonymize.aggregates.checks import check_columns, check_delta, check_noise
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import bound_in_words
 from kveil.anonymize.aggregates.request import Request
@@ -28,6 +28,7 @@ def check(ctx: Context) -> None:
     types = dict(ctx.read(CLEAN).dtypes)
     for name, asked in ctx.policy.anonymize.aggregates.items():
         check_columns(name, asked, types)
+        check_noise(name, asked)
 
 
 def published(ctx: Context) -> None:
