@@ -11,11 +11,13 @@ from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
 from tests.builders import context, shop
+from tests.e2e.one_booker import LIGHT
 
 TOWNS = {"values": ["east", "north", "south", "west"]}
 MONTHS = {"every": "month", "first": "2024-01-01", "last": "2024-03-31"}
 COUNT = {"purchases": {"kind": "count"}}
 POLICY = shop(
+    anonymize__partition_by=["split"],
     anonymize__budget={"epsilon": 10, "delta": "1e-5"},
     anonymize__aggregates={
         "monthly": {
@@ -32,7 +34,10 @@ POLICY = shop(
 
 def main(folder: str) -> None:
     """One run of the stage."""
-    store = TableStore(session("kveil-one-publication"), Lake.at(folder))
+    spark = session("kveil-one-publication")
+    for key, value in LIGHT.items():
+        spark.conf.set(key, value)
+    store = TableStore(spark, Lake.at(folder))
     print("ready", flush=True)
     stage.run(context(store, POLICY, "anonymize"))
     print("done", flush=True)
