@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.aggregates.cells import CELL
-from kveil.anonymize.aggregates.design import Total
+from kveil.anonymize.aggregates.total import Total
 
 PERSON, ITEM, SLOT, HIGH, LOW = "kveil_person", "kveil_item", "kveil_slot", "kveil_high", "kveil_low"
 LIMB = 25

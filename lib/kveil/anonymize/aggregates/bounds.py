@@ -9,10 +9,10 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.aggregates.bounding import HIGH, ITEM, LIMB, LOW, SLOT, Part, totals
 from kveil.anonymize.aggregates.cells import CELL, Grid
-from kveil.anonymize.aggregates.design import Total
 from kveil.anonymize.aggregates.request import Request
 from kveil.anonymize.aggregates.rows import interval, rows_of
 from kveil.anonymize.aggregates.secret import secret_of
+from kveil.anonymize.aggregates.total import Total
 from kveil.context import Context
 from kveil.privacy.consistency import Tree
 from kveil.privacy.randomness import KeyedBits, derived_key

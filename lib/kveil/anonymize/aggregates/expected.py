@@ -5,7 +5,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from kveil.anonymize.aggregates.checks import check_noise
-from kveil.anonymize.aggregates.design import Design, Total, design
+from kveil.anonymize.aggregates.design import Design, design
+from kveil.anonymize.aggregates.total import Total
 from kveil.privacy.selection import people_for
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.anonymize import Anonymize

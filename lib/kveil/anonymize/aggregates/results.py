@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from kveil.anonymize.aggregates.bounding import HIGH, LIMB, LOW, SLOT
 from kveil.anonymize.aggregates.cells import CELL, CODE, Grid
-from kveil.anonymize.aggregates.design import Design, LevelOfGroups, Total
+from kveil.anonymize.aggregates.design import Design, LevelOfGroups
+from kveil.anonymize.aggregates.total import Total
 from kveil.privacy import gaussian, laplace
 from kveil.privacy.estimates import Estimate, most_frequent, of_mean, of_quantile, of_total, of_variance
 from kveil.privacy.noise_sum import Error

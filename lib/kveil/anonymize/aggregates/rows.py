@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.aggregates.bounding import ITEM, PERSON, Part
 from kveil.anonymize.aggregates.cells import Grid, coded
-from kveil.anonymize.aggregates.design import Design, Total
+from kveil.anonymize.aggregates.design import Design
+from kveil.anonymize.aggregates.total import Total
 from kveil.context import Context
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.measures import Measure
