@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -95,9 +96,17 @@ def _ids(policy: Policy, table: Table, source: str) -> Iterator[str]:
         columns = person_columns(policy, source) if source else [policy.person]
         yield from (f"CAST(`{name}` AS STRING)" for name in columns)
     elif table.personal.how == "json":
-        for name in policy.sources:
-            for column in person_columns(policy, name):
-                found = f"GET_JSON_OBJECT(`{table.personal.column}`, '$.{column}')"
-                # A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
-                as_stored = f"COALESCE(CAST(TRY_CAST({found} AS {policy.sources[name].columns[column].type}) AS STRING), {found})"
-                yield f"CASE WHEN policy = '{policy.name}' AND source = '{name}' THEN {as_stored} END"
+        rows = table.personal.column
+        found = [[_in_json(policy, name, column, rows) for column in person_columns(policy, name)] for name in policy.sources]
+        for cases in zip_longest(*found, fillvalue=""):
+            yield f"CASE WHEN policy != '{policy.name}' THEN NULL {' '.join(cases)} END"
+
+
+def _in_json(policy: Policy, source: str, column: str, rows: str) -> str:
+    """SQL, a branch: the id in a source's row that stands as JSON in the column `rows`.
+
+    A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
+    """
+    found = f"GET_JSON_OBJECT(`{rows}`, '$.{column}')"
+    as_stored = f"CAST(TRY_CAST({found} AS {policy.sources[source].columns[column].type}) AS STRING)"
+    return f"WHEN source = '{source}' THEN COALESCE({as_stored}, {found})"

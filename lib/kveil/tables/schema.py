@@ -22,14 +22,14 @@ from kveil.tables.law_schema import LAW_LOG as LAW_LOG
 from kveil.tables.law_schema import RETENTION_LOG as RETENTION_LOG
 
 RAW_ROW = "kveil_row"
-"""In the base's raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
+"""In a raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
 
 RAW = Table(
     "raw",
     "{policy}_{source}",
     "Source rows that fit the contract, of people who may be used.",
     (),
-    f"the source's used columns; the base has {RAW_ROW} where others were left out, a keyed number that tells rows apart",
+    f"the source's used columns, and {RAW_ROW} where others were left out, a keyed number that tells rows apart as they did",
     OF_SOURCES,
 )
 CONSENT = Table(
