@@ -165,7 +165,7 @@ class TestErasure:
         versions = [ctx.store.version(place.ref) for place in there(ctx)]
         (again,) = erase(ctx, PLANTED)
         assert (again.request, again.people, again.already) == ("", 1, 1)
-        assert erasing.told_erasure(again) == ["1 people were erased before; nothing was done about them"]
+        assert erasing.told_erasure(again) == ["people erased before, about whom nothing was done: 1"]
         assert [ctx.store.version(place.ref) for place in there(ctx)] == versions
 
     def test_an_old_file_does_not_bring_the_person_back(self, ctx):

@@ -63,10 +63,10 @@ def test_troubles_are_what_the_law_asks_and_is_not_there(facts):
     for row in lacking["law"]["record"]:
         row["value"] = None if row["item"] in ("controller", "recipients") else row["value"]
     told = "\n".join(findings.troubles(lacking))
-    assert "2 erasure requests were not proven within 30 days" in told
+    assert "Erasure requests that were not proven within 30 days, as the law asks: 2;" in told
     assert "does not say how long raw and clean rows are kept" in told
     assert "The record of processing lacks: controller, contact, recipients of releases." in told
-    assert "(1 of them" not in told and "1 of them not proven yet" in render.markdown(lacking)
+    assert "not proven yet: 1" in render.markdown(lacking)
     unasked = copy.deepcopy(lacking)
     unasked["law"]["limits_are_asked"] = False
     assert not any("how long" in trouble for trouble in law_troubles(unasked))
@@ -101,15 +101,19 @@ def test_the_record_names_what_the_policy_tells():
 @pytest.mark.parametrize(
     ("done", "lines"),
     [
-        (Erasure("", 2, 2), ["2 people were erased before; nothing was done about them"]),
+        (Erasure("", 2, 2), ["people erased before, about whom nothing was done: 2"]),
         (
             Erasure("ab", 3, 1, tables=2, rows=1200, files=5),
             [
-                "request ab: 2 people erased, 1,200 rows of 2 tables; 5 files that remain were read: none left",
-                "1 people were erased before; nothing was done about them",
+                "request ab: people erased: 2; rows: 1,200; tables that held them: 2; files that remain and were read: 5; none "
+                "holds them",
+                "people erased before, about whom nothing was done: 1",
             ],
         ),
-        (Erasure("ab", 1, 0, 1, 7, None), ["request ab: 1 people erased, 7 rows of 1 tables; the tables were read: none left"]),
+        (
+            Erasure("ab", 1, 0, 1, 7, None),
+            ["request ab: people erased: 1; rows: 7; tables that held them: 1; the tables were read again; none holds them"],
+        ),
     ],
 )
 def test_what_became_of_a_request_is_told_in_lines(done, lines):

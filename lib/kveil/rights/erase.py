@@ -48,15 +48,13 @@ def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
 
 def told_erasure(done: Erasure) -> list[str]:
     """What became of a request, in lines for a terminal."""
-    already = f"{done.already:,} people were erased before; nothing was done about them"
+    before = f"people erased before, about whom nothing was done: {done.already:,}"
     if not done.request:
-        return [already]
-    files = "the tables were" if done.files is None else f"{done.files:,} files that remain were"
-    new = done.people - done.already
-    lines = [
-        f"request {done.request}: {new:,} people erased, {done.rows:,} rows of {done.tables:,} tables; {files} read: none left"
-    ]
-    return [*lines, already] if done.already else lines
+        return [before]
+    read = "the tables were read again" if done.files is None else f"files that remain and were read: {done.files:,}"
+    erased = f"people erased: {done.people - done.already:,}; rows: {done.rows:,}; tables that held them: {done.tables:,}"
+    lines = [f"request {done.request}: {erased}; {read}; none holds them"]
+    return [*lines, before] if done.already else lines
 
 
 def finish(ctx: Context) -> list[Erasure]:
