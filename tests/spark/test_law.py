@@ -43,7 +43,7 @@ def decided(spark, events, as_of):
 
 
 class TestEvents:
-    @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(_EVENTS, min_size=60, max_size=120), _MOMENTS)
     def test_the_state_is_the_oracles_and_later_evidence_does_not_rewrite_it(self, spark, events, as_of):
         state = decided(spark, events, as_of)
@@ -185,23 +185,35 @@ def of(store, policy, now=NOW):
     return Context(policy, store, "run", now, Progress(StringIO()), "build", "collect")
 
 
+@pytest.fixture(scope="module")
+def collected(module_store, folder):
+    """The context of a policy without limits, whose sources were collected and cleaned."""
+    ctx = of(module_store, policy(folder))
+    collect(ctx)
+    clean(ctx)
+    return ctx
+
+
+def values(store, ref, column):
+    """A column's values in all files of a table, by a reader that knows nothing of Delta."""
+    files = [pq.read_table(path.removeprefix("file://")) for path in data_files(store, ref)]
+    return [value for file in files for value in (file[column].to_pylist() if column in file.column_names else [])]
+
+
 class TestCollected:
-    def test_what_nothing_uses_is_not_there_but_rows_stay_apart(self, store, folder):
-        ctx = of(store, policy(folder))
-        collect(ctx)
-        raw = store.read(RAW.of(ctx.policy, "base"))
-        assert raw.columns == ["person", "at", "cents", "late", RAW_ROW]
-        assert raw.count() == 5 and raw.select(RAW_ROW).distinct().count() == 4
-        for path in data_files(store, RAW.of(ctx.policy, "base")):
-            assert "receipt" not in pq.read_schema(path.removeprefix("file://")).names
-        clean(ctx)
-        table = store.read(CLEAN.of(ctx.policy))
+    def test_what_nothing_uses_is_not_there_but_rows_stay_apart(self, collected):
+        store, raw, table = collected.store, RAW.of(collected.policy, "base"), CLEAN.of(collected.policy)
+        assert store.read(raw).columns == ["person", "at", "cents", "late", RAW_ROW]
+        assert values(store, raw, "receipt") == [] and len(values(store, raw, "cents")) == 5
+        assert len(set(values(store, raw, RAW_ROW))) == 4
         # The row that stood twice is one; the two receipts of one moment are two; the row without a time is set aside.
-        assert table.count() == 3 and RAW_ROW not in table.columns
-        assert [
-            row.asDict() for row in store.read(LAW_LOG.of(ctx.policy)).select("regulation", "outcome", "people").collect()
-        ] == [{"regulation": "strictest", "outcome": "used", "people": 2}]
-        stored = store.read(CONSENT.of(ctx.policy)).select("outcome", "allows", "simulated").distinct().collect()
+        assert store.read(table).count() == 3 and RAW_ROW not in store.read(table).columns
+
+    def test_how_people_stand_is_stored_and_counted(self, collected):
+        store, policy = collected.store, collected.policy
+        counts = store.read(LAW_LOG.of(policy)).select("regulation", "outcome", "people").collect()
+        assert [tuple(row) for row in counts] == [("strictest", "used", 2)]
+        stored = store.read(CONSENT.of(policy)).select("outcome", "allows", "simulated").distinct().collect()
         assert [tuple(row) for row in stored] == [("used", ["consent", "objection", "nothing"], True)]
 
     def test_a_column_that_begins_to_be_used_makes_the_result_stale(self, store, folder):
@@ -211,25 +223,19 @@ class TestCollected:
 
 
 class TestRetention:
-    def test_what_is_too_old_goes_with_its_files_and_is_not_collected_again(self, store, folder):
-        without = of(store, policy(folder))
-        collect(without)
-        clean(without)
-        ctx = of(store, policy(folder, retention={"raw": 365, "clean": 30}))
-        found = {row["table"]: row for row in retain(ctx)}
-        assert {name: (row["rows_deleted"], row["rows_left"], row["rows_without_time"]) for name, row in found.items()} == {
-            "raw.bank_base": (1, 4, 1),
-            "clean.bank_rows": (3, 0, 0),
-        }
-        for path in data_files(store, RAW.of(ctx.policy, "base")):
-            assert all(
-                when is None or when.year == 2025 for when in pq.read_table(path.removeprefix("file://"))["at"].to_pylist()
-            )
-        assert [row["rows_deleted"] for row in retain(ctx)] == [0, 0]
-        assert store.read(RETENTION_LOG.of(ctx.policy)).count() == 4
-        result = collect(ctx)
-        assert (result.rows_in, result.rows_out) == (5, 4)
-
     def test_without_a_limit_nothing_is_too_old(self, store, folder):
         with pytest.raises(SettingsError, match=r"law\.retention: names no limit"):
             retain(of(store, policy(folder)))
+
+    def test_what_is_too_old_goes_with_its_files_and_is_not_collected_again(self, collected, folder):
+        store = collected.store
+        ctx = of(store, policy(folder, retention={"raw": 365, "clean": 30}))
+        raw = RAW.of(ctx.policy, "base")
+        assert min(when.year for when in values(store, raw, "at") if when) == 2023
+        found = {row["table"]: (row["rows_deleted"], row["rows_left"], row["rows_without_time"]) for row in retain(ctx)}
+        assert found == {"raw.bank_base": (1, 4, 1), "clean.bank_rows": (3, 0, 0)}
+        assert min(when.year for when in values(store, raw, "at") if when) == 2025
+        assert values(store, CLEAN.of(ctx.policy), "person") == []
+        assert store.read(RETENTION_LOG.of(ctx.policy)).count() == 2
+        result = collect(ctx)
+        assert (result.rows_in, result.rows_out) == (5, 4)
