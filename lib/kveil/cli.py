@@ -87,7 +87,9 @@ def budget(policy: str, lake: str, verify: bool) -> None:
 @_POLICY
 @_LAKE
 @click.option("--customer", "customers", multiple=True, metavar="ID", help="Whom; may be given several times.")
-@click.option("--from", "batch", metavar="FILE", help="A CSV or Parquet file with a column of ids, named as the policy's person.")
+@click.option(
+    "--from", "batch", metavar="FILE", help="A CSV or Parquet file, or a table ZONE.TABLE, with a column as the policy's person."
+)
 def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:

@@ -56,30 +56,26 @@ class TestEvents:
         events = [("a", "grant", None, NOW, NOW), ("a", "withdraw", None, NOW + DAY, NOW + 3 * DAY)]
         assert [decided(spark, events, NOW + days * DAY)["a"] for days in (0, 2, 3)] == ["grant", "grant", "withdraw"]
 
-    def test_a_registry_may_have_one_time_and_a_grant_needs_a_basis_that_is_consent(self, spark):
+    def test_a_registry_may_have_one_time_and_no_basis(self, spark):
         short = spark.createDataFrame(
             [(1, "scoring", "grant", NOW), (2, "other", "grant", NOW)],
             "id int, purpose string, decision string, decided_at timestamp",
         )
         (event,) = consent.registered(short, "id", "scoring").collect()
         assert (event["person"], event["basis"], event["effective_from"]) == ("1", None, event["recorded_at"])
-        kind = "id int, purpose string, basis string, decision string, effective_from timestamp, recorded_at timestamp"
-        rows = [
-            (i, "scoring", basis, "grant", NOW, NOW) for i, basis in enumerate(["contract", " Consent", None, "parental_consent"])
-        ]
-        long = spark.createDataFrame([*rows, (9, "scoring", "contract", "refuse", NOW, NOW)], kind)
-        assert {row["person"] for row in consent.registered(long, "id", "scoring").collect()} == {"1", "2", "3", "9"}
 
 
 # person, jurisdiction, age, decision, its basis -> how they stand where the basis is consent
 STANDINGS = [
     ("de grants", "DE", 40, "grant", None, "gdpr", "used"),
     ("de silent", "de ", 40, None, None, "gdpr", "no grant"),
+    ("de notice", "DE", 40, "grant", "notice", "gdpr", "no grant"),
     ("de withdrew", "DE", 40, "withdraw", None, "gdpr", "refused or withdrawn"),
     ("de 15", "DE", 15, "grant", "consent", "gdpr", "minor"),
     ("de 15 parent", "DE", 15, "grant", "parental_consent", "gdpr", "used"),
     ("de ageless", "DE", None, "grant", None, "gdpr", "minor"),
     ("ca silent", "US-CA", 40, None, None, "ccpa", "used"),
+    ("ca notice", "US-CA", 40, "grant", "notice", "ccpa", "used"),
     ("ca refuses", "US-CA", 40, "refuse", None, "ccpa", "refused or withdrawn"),
     ("ca 15 silent", "US-CA", 15, None, None, "ccpa", "minor"),
     ("ca 15 grants", "US-CA", 15, "grant", None, "ccpa", "used"),
