@@ -13,6 +13,8 @@ import click
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.collect.consent import in_utc
+from kveil.collect.explain import explained
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
@@ -115,6 +117,19 @@ def access(policy: str, lake: str, customer: str, out: Path | None) -> None:
         person = named_people(ctx, (customer,), None)
         rows = write_file(ctx, person, out) if out else write_held(ctx, person, sys.stdout)
     click.echo(f"{rows:,} rows are held", err=True)
+
+
+@commands.command("consent")
+@_POLICY
+@_LAKE
+@click.option("--customer", required=True, metavar="ID", help="About whom.")
+@click.option("--as-of", type=click.DateTime(), help="The moment asked about, UTC; default: now.")
+def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> None:
+    """Explains why a person's rows are used or not, as it was known at a moment."""
+    with _asked(policy, lake, "consent") as ctx:
+        lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
+    for line in lines:
+        click.echo(line)
 
 
 @commands.command("retain")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kveil.clean.stage import run as clean
 from kveil.collect import consent, lawful
+from kveil.collect.explain import explained
 from kveil.collect.stage import inputs
 from kveil.collect.stage import run as collect
 from kveil.context import Context
@@ -216,6 +217,37 @@ class TestCollected:
         narrow, wide = (of(store, policy(folder, release)) for release in (None, {"late": "label", "receipt": "no"}))
         assert inputs(narrow) != inputs(wide)
         assert inputs(wide) == inputs(of(store, policy(folder, {"receipt": "because", "late": "label"})))
+
+
+class TestExplained:
+    EVENTS = (
+        "7,scoring,grant,2025-01-01,2025-01-01,consent\n7,scoring,withdraw,2025-03-01,2025-04-01,\n7,other,grant,2025-03-01,2025-03-01,\n"
+        "8,scoring,grant,2025-01-01,2025-01-01,\n"
+    )
+
+    def test_it_tells_what_a_run_of_then_went_by(self, policy_of, context, tmp_path):
+        (tmp_path / "events.csv").write_text(f"person,purpose,decision,effective_from,recorded_at,basis\n{self.EVENTS}")
+        (tmp_path / "base.csv").write_text("person,at\n7,2025-01-01\n")
+        texts = dict.fromkeys(("purpose", "decision", "basis"), "string")
+        columns = {"person": "bigint", **texts, "effective_from": "timestamp", "recorded_at": "timestamp"}
+        base = {"uri": str(tmp_path / "base.csv"), "format": "csv", "columns": {"person": "bigint", "at": "timestamp"}}
+        registry = {"uri": str(tmp_path / "events.csv"), "format": "csv", "columns": columns}
+        ctx = context(policy_of({"base": base, "events": registry}, consent={"registry": "events"}))
+
+        def told(person, month):
+            at = datetime(2025, month, 15, tzinfo=timezone.utc)
+            return explained(ctx, ctx.spark.createDataFrame([(person,)], "person string"), at)
+
+        assert told("7", 3) == [
+            "purpose scoring, as known at 2025-03-15T00:00:00Z",
+            "  grant from 2025-01-01T00:00:00Z, recorded 2025-01-01T00:00:00Z, basis consent",
+            "decision grant; regulation strictest; outcome used; bases that are met: consent, objection, nothing",
+        ]
+        assert told("7", 4)[-2:] == [
+            "  withdraw from 2025-03-01T00:00:00Z, recorded 2025-04-01T00:00:00Z",
+            "decision withdraw; regulation strictest; outcome refused or withdrawn; bases that are met: none",
+        ]
+        assert told("9", 4)[1:] == ["no decision, jurisdiction or age is known: not used where a grant is asked"]
 
 
 class TestRetention:

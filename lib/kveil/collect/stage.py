@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,8 +55,8 @@ def run(ctx: Context) -> StageResult:
     """Writes raw tables, consent, quarantine and provenance; nothing of it before every source passed its contract."""
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
-    incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
-    decisions = _decisions(ctx, incoming)
+    incoming = {name: source_rows(ctx, name) for name in ctx.policy.sources}
+    decisions = events(ctx, incoming)
     people, erased = _people(ctx, incoming, decisions, as_of)
     fates = {name: _fate(ctx, one, people) for name, one in incoming.items()}
 
@@ -73,7 +73,8 @@ def run(ctx: Context) -> StageResult:
     )
 
 
-def _incoming(ctx: Context, name: str) -> _Incoming:
+def source_rows(ctx: Context, name: str) -> _Incoming:
+    """A source whose files are there and fit its contract's columns; ContractError otherwise."""
     with ctx.step(f"contract of {name}") as note:
         source = _source(ctx, name)
         files = locate(ctx.spark, name, source)
@@ -96,7 +97,8 @@ def _source(ctx: Context, name: str) -> Source:
     return source.model_copy(update={"columns": asked})
 
 
-def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
+def events(ctx: Context, incoming: Mapping[str, _Incoming]) -> DataFrame:
+    """Everybody's decisions for the policy's purpose: the registry's, or made-up ones of the base's people."""
     policy = ctx.policy
     if policy.consent.simulated is None:
         return consent.registered(incoming[str(policy.consent.registry)].rows, policy.person, policy.purpose)
