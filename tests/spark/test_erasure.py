@@ -97,10 +97,8 @@ def ctx(module_store, tmp_path_factory):
 
 def holding(ctx, person):
     """The tables in which a person's rows are, as they read now."""
-    counted = {
-        str(place.ref): place.people(ctx.store.read(place.ref)).where(f"person = '{person}'").count() for place in there(ctx)
-    }
-    return {name for name, count in counted.items() if count}
+    asked = f"{HELD} = '{person}'"
+    return {str(place.ref) for place in there(ctx) if not place.people(ctx.store.read(place.ref)).where(asked).isEmpty()}
 
 
 def there(ctx):
