@@ -22,7 +22,7 @@ from kveil.rights.people import named_people
 from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import data_files, delete_people
-from kveil.tables.people import foreign, places, remade
+from kveil.tables.people import HELD, foreign, places, remade
 from kveil.tables.schema import CLEAN, ERASING, ERASURE_LOG, RAW, SCORES, STAGING
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
