@@ -82,17 +82,19 @@ def _erased(ctx: Context, request: str, new: DataFrame, asked: int) -> Erasure:
 
 
 def _finished(ctx: Context, request: str) -> Erasure:
-    """Takes a request from the state that it is in to proven."""
+    """Takes a request from the state that it is in to proven.
+
+    What is held is counted once, while it is held. The rest is done again whatever was reached: a proof that failed tells that
+    something else was at work since.
+    """
     erasing = ctx.ref(ERASING)
     people = ctx.store.read(erasing).where(F.col("request") == request)
     state = _state(ctx, request)
     if state is None:
         _note_held(ctx, request, people)
-    if state in (None, "requested"):
-        _delete(ctx, request, erasing)
-    if state in (None, "requested", "deleted"):
-        _purge(ctx, request)
     if state != "proven":
+        _delete(ctx, request, erasing)
+        _purge(ctx, request)
         _prove(ctx, request, people)
     # Where the storage has no lock another request may have come in between; its ids are still needed.
     if all(_state(ctx, other) == "proven" for other in _pending(ctx)):
