@@ -21,9 +21,11 @@ from kveil.context import Context, StageResult
 from kveil.session import SPARK_ERRORS
 from kveil.settings.consent import DECISIONS, event_columns
 from kveil.settings.sources import ColumnContract, Source
-from kveil.tables.people import without_erased
+from kveil.tables.people import population_id, with_erased
 from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, QUARANTINE, RAW
 from kveil.tables.store import NO_STATISTICS
+
+_ERASED = "_kveil_erased"
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,18 @@ def events(ctx: Context, incoming: Mapping[str, _Incoming]) -> DataFrame:
 def _people(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> tuple[DataFrame, DataFrame]:
     """How every known person stands, without those who were erased, and those."""
     everybody = lawful.standing(ctx.policy, {name: one.rows for name, one in incoming.items()}, decisions, as_of)
-    return without_erased(ctx.store, ctx.policy, everybody)
+    marked = with_erased(ctx.store, ctx.policy, everybody, "person", _ERASED)
+    return marked.where(~F.col(_ERASED)).drop(_ERASED), marked.where(_ERASED).drop(_ERASED)
 
 
 def _usable(ctx: Context, one: _Incoming, people: DataFrame) -> DataFrame:
-    return lawful.with_use(one.rows, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    """The source's rows with CONSENTS; people of a population, whose consent is not asked, may have been erased all the same."""
+    rows = lawful.with_use(one.rows, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    own = population_id(ctx.policy, one.name)
+    if own is None:
+        return rows
+    marked = with_erased(ctx.store, ctx.policy, rows, own, _ERASED)
+    return marked.withColumn(consent.CONSENTS, F.col(consent.CONSENTS) & ~F.col(_ERASED)).drop(_ERASED)
 
 
 def _fate(ctx: Context, one: _Incoming, people: DataFrame) -> Fate:

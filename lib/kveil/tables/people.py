@@ -66,19 +66,26 @@ def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
 
 def person_columns(policy: Policy, source: str) -> list[str]:
     """The columns of a source that hold a person's id: the privacy unit, and the population's own where it has one."""
+    columns = dict.fromkeys((policy.person, population_id(policy, source)))
+    return [name for name in columns if name and name in policy.used_columns(source)]
+
+
+def population_id(policy: Policy, source: str) -> str | None:
+    """The id column of a population's source that is none of the privacy unit; None for other sources."""
     population = policy.anonymize.population
     own = population.person if population and population.source == source else None
-    return [name for name in dict.fromkeys((policy.person, own)) if name and name in policy.used_columns(source)]
+    return own if own != policy.person else None
 
 
-def without_erased(store: TableStore, policy: Policy, people: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Of rows with a column `person`: those of people who were not erased, and those of people who were."""
+def with_erased(store: TableStore, policy: Policy, rows: DataFrame, person: str, name: str) -> DataFrame:
+    """The rows with the boolean column `name`: whether the id in the column `person` is of somebody who was erased."""
     ref = ERASED.of(policy)
     if not store.exists(ref):
-        return people, people.limit(0)
-    hashed = with_keyed_hash(store, people, ERASURE_KEY, F.col("person"), "_hash")
-    erased = store.read(ref).select(F.col("person_hash").alias("_hash")).distinct()
-    return hashed.join(erased, "_hash", "left_anti").drop("_hash"), hashed.join(erased, "_hash", "left_semi").drop("_hash")
+        return rows.withColumn(name, F.lit(False))
+    hashed = with_keyed_hash(store, rows, ERASURE_KEY, F.col(person).cast("string"), "_hash")
+    erased = store.read(ref).select(F.col("person_hash").alias("_hash"), F.lit(True).alias("_erased")).distinct()
+    marked = hashed.join(erased, "_hash", "left").withColumn(name, F.coalesce("_erased", F.lit(False)))
+    return marked.select(*rows.columns, name)
 
 
 def _refs(policy: Policy, table: Table) -> Iterator[tuple[str, TableRef]]:
