@@ -14,6 +14,8 @@ import click
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.collect.consent import in_utc
+from kveil.collect.explain import explained
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
 from kveil.generate.folder import require_empty
@@ -112,7 +114,9 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
 @_POLICY
 @_LAKE
 @click.option("--customer", "customers", multiple=True, metavar="ID", help="Whom; may be given several times.")
-@click.option("--from", "batch", metavar="FILE", help="A CSV or Parquet file with a column of ids, named as the policy's person.")
+@click.option(
+    "--from", "batch", metavar="FILE", help="A CSV or Parquet file, or a table ZONE.TABLE, with a column as the policy's person."
+)
 def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
@@ -138,6 +142,19 @@ def access(policy: str, lake: str, customer: str, out: Path | None) -> None:
         person = named_people(ctx, (customer,), None)
         rows = write_file(ctx, person, out) if out else write_held(ctx, person, sys.stdout)
     click.echo(f"{rows:,} rows are held", err=True)
+
+
+@commands.command("consent")
+@_POLICY
+@_LAKE
+@click.option("--customer", required=True, metavar="ID", help="About whom.")
+@click.option("--as-of", type=click.DateTime(), help="The moment asked about, UTC; default: now.")
+def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> None:
+    """Explains why a person's rows are used or not, as it was known at a moment."""
+    with _asked(policy, lake, "consent") as ctx:
+        lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
+    for line in lines:
+        click.echo(line)
 
 
 @commands.command("retain")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kveil.clean.stage import run as clean
 from kveil.collect import consent, lawful
+from kveil.collect.explain import explained
 from kveil.collect.stage import inputs
 from kveil.collect.stage import run as collect
 from kveil.context import Context
@@ -43,7 +44,7 @@ def decided(spark, events, as_of):
 
 
 class TestEvents:
-    @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(_EVENTS, min_size=60, max_size=120), _MOMENTS)
     def test_the_state_is_the_oracles_and_later_evidence_does_not_rewrite_it(self, spark, events, as_of):
         state = decided(spark, events, as_of)
@@ -56,30 +57,26 @@ class TestEvents:
         events = [("a", "grant", None, NOW, NOW), ("a", "withdraw", None, NOW + DAY, NOW + 3 * DAY)]
         assert [decided(spark, events, NOW + days * DAY)["a"] for days in (0, 2, 3)] == ["grant", "grant", "withdraw"]
 
-    def test_a_registry_may_have_one_time_and_a_grant_needs_a_basis_that_is_consent(self, spark):
+    def test_a_registry_may_have_one_time_and_no_basis(self, spark):
         short = spark.createDataFrame(
             [(1, "scoring", "grant", NOW), (2, "other", "grant", NOW)],
             "id int, purpose string, decision string, decided_at timestamp",
         )
         (event,) = consent.registered(short, "id", "scoring").collect()
         assert (event["person"], event["basis"], event["effective_from"]) == ("1", None, event["recorded_at"])
-        kind = "id int, purpose string, basis string, decision string, effective_from timestamp, recorded_at timestamp"
-        rows = [
-            (i, "scoring", basis, "grant", NOW, NOW) for i, basis in enumerate(["contract", " Consent", None, "parental_consent"])
-        ]
-        long = spark.createDataFrame([*rows, (9, "scoring", "contract", "refuse", NOW, NOW)], kind)
-        assert {row["person"] for row in consent.registered(long, "id", "scoring").collect()} == {"1", "2", "3", "9"}
 
 
 # person, jurisdiction, age, decision, its basis -> how they stand where the basis is consent
 STANDINGS = [
     ("de grants", "DE", 40, "grant", None, "gdpr", "used"),
     ("de silent", "de ", 40, None, None, "gdpr", "no grant"),
+    ("de notice", "DE", 40, "grant", "notice", "gdpr", "no grant"),
     ("de withdrew", "DE", 40, "withdraw", None, "gdpr", "refused or withdrawn"),
     ("de 15", "DE", 15, "grant", "consent", "gdpr", "minor"),
     ("de 15 parent", "DE", 15, "grant", "parental_consent", "gdpr", "used"),
     ("de ageless", "DE", None, "grant", None, "gdpr", "minor"),
     ("ca silent", "US-CA", 40, None, None, "ccpa", "used"),
+    ("ca notice", "US-CA", 40, "grant", "notice", "ccpa", "used"),
     ("ca refuses", "US-CA", 40, "refuse", None, "ccpa", "refused or withdrawn"),
     ("ca 15 silent", "US-CA", 15, None, None, "ccpa", "minor"),
     ("ca 15 grants", "US-CA", 15, "grant", None, "ccpa", "used"),
@@ -185,23 +182,35 @@ def of(store, policy, now=NOW):
     return Context(policy, store, "run", now, Progress(StringIO()), "build", "collect")
 
 
+@pytest.fixture(scope="module")
+def collected(module_store, folder):
+    """The context of a policy without limits, whose sources were collected and cleaned."""
+    ctx = of(module_store, policy(folder))
+    collect(ctx)
+    clean(ctx)
+    return ctx
+
+
+def values(store, ref, column):
+    """A column's values in all files of a table, by a reader that knows nothing of Delta."""
+    files = [pq.read_table(path.removeprefix("file://")) for path in data_files(store, ref)]
+    return [value for file in files for value in (file[column].to_pylist() if column in file.column_names else [])]
+
+
 class TestCollected:
-    def test_what_nothing_uses_is_not_there_but_rows_stay_apart(self, store, folder):
-        ctx = of(store, policy(folder))
-        collect(ctx)
-        raw = store.read(RAW.of(ctx.policy, "base"))
-        assert raw.columns == ["person", "at", "cents", "late", RAW_ROW]
-        assert raw.count() == 5 and raw.select(RAW_ROW).distinct().count() == 4
-        for path in data_files(store, RAW.of(ctx.policy, "base")):
-            assert "receipt" not in pq.read_schema(path.removeprefix("file://")).names
-        clean(ctx)
-        table = store.read(CLEAN.of(ctx.policy))
+    def test_what_nothing_uses_is_not_there_but_rows_stay_apart(self, collected):
+        store, raw, table = collected.store, RAW.of(collected.policy, "base"), CLEAN.of(collected.policy)
+        assert store.read(raw).columns == ["person", "at", "cents", "late", RAW_ROW]
+        assert values(store, raw, "receipt") == [] and len(values(store, raw, "cents")) == 5
+        assert len(set(values(store, raw, RAW_ROW))) == 4
         # The row that stood twice is one; the two receipts of one moment are two; the row without a time is set aside.
-        assert table.count() == 3 and RAW_ROW not in table.columns
-        assert [
-            row.asDict() for row in store.read(LAW_LOG.of(ctx.policy)).select("regulation", "outcome", "people").collect()
-        ] == [{"regulation": "strictest", "outcome": "used", "people": 2}]
-        stored = store.read(CONSENT.of(ctx.policy)).select("outcome", "allows", "simulated").distinct().collect()
+        assert store.read(table).count() == 3 and RAW_ROW not in store.read(table).columns
+
+    def test_how_people_stand_is_stored_and_counted(self, collected):
+        store, policy = collected.store, collected.policy
+        counts = store.read(LAW_LOG.of(policy)).select("regulation", "outcome", "people").collect()
+        assert [tuple(row) for row in counts] == [("strictest", "used", 2)]
+        stored = store.read(CONSENT.of(policy)).select("outcome", "allows", "simulated").distinct().collect()
         assert [tuple(row) for row in stored] == [("used", ["consent", "objection", "nothing"], True)]
 
     def test_a_column_that_begins_to_be_used_makes_the_result_stale(self, store, folder):
@@ -210,26 +219,51 @@ class TestCollected:
         assert inputs(wide) == inputs(of(store, policy(folder, {"receipt": "because", "late": "label"})))
 
 
-class TestRetention:
-    def test_what_is_too_old_goes_with_its_files_and_is_not_collected_again(self, store, folder):
-        without = of(store, policy(folder))
-        collect(without)
-        clean(without)
-        ctx = of(store, policy(folder, retention={"raw": 365, "clean": 30}))
-        found = {row["table"]: row for row in retain(ctx)}
-        assert {name: (row["rows_deleted"], row["rows_left"], row["rows_without_time"]) for name, row in found.items()} == {
-            "raw.bank_base": (1, 4, 1),
-            "clean.bank_rows": (3, 0, 0),
-        }
-        for path in data_files(store, RAW.of(ctx.policy, "base")):
-            assert all(
-                when is None or when.year == 2025 for when in pq.read_table(path.removeprefix("file://"))["at"].to_pylist()
-            )
-        assert [row["rows_deleted"] for row in retain(ctx)] == [0, 0]
-        assert store.read(RETENTION_LOG.of(ctx.policy)).count() == 4
-        result = collect(ctx)
-        assert (result.rows_in, result.rows_out) == (5, 4)
+class TestExplained:
+    EVENTS = (
+        "7,scoring,grant,2025-01-01,2025-01-01,consent\n7,scoring,withdraw,2025-03-01,2025-04-01,\n7,other,grant,2025-03-01,2025-03-01,\n"
+        "8,scoring,grant,2025-01-01,2025-01-01,\n"
+    )
 
+    def test_it_tells_what_a_run_of_then_went_by(self, policy_of, context, tmp_path):
+        (tmp_path / "events.csv").write_text(f"person,purpose,decision,effective_from,recorded_at,basis\n{self.EVENTS}")
+        (tmp_path / "base.csv").write_text("person,at\n7,2025-01-01\n")
+        texts = dict.fromkeys(("purpose", "decision", "basis"), "string")
+        columns = {"person": "bigint", **texts, "effective_from": "timestamp", "recorded_at": "timestamp"}
+        base = {"uri": str(tmp_path / "base.csv"), "format": "csv", "columns": {"person": "bigint", "at": "timestamp"}}
+        registry = {"uri": str(tmp_path / "events.csv"), "format": "csv", "columns": columns}
+        ctx = context(policy_of({"base": base, "events": registry}, consent={"registry": "events"}))
+
+        def told(person, month):
+            at = datetime(2025, month, 15, tzinfo=timezone.utc)
+            return explained(ctx, ctx.spark.createDataFrame([(person,)], "person string"), at)
+
+        assert told("7", 3) == [
+            "purpose scoring, as known at 2025-03-15T00:00:00Z",
+            "  grant from 2025-01-01T00:00:00Z, recorded 2025-01-01T00:00:00Z, basis consent",
+            "decision grant; regulation strictest; outcome used; bases that are met: consent, objection, nothing",
+        ]
+        assert told("7", 4)[-2:] == [
+            "  withdraw from 2025-03-01T00:00:00Z, recorded 2025-04-01T00:00:00Z",
+            "decision withdraw; regulation strictest; outcome refused or withdrawn; bases that are met: none",
+        ]
+        assert told("9", 4)[1:] == ["no decision, jurisdiction or age is known: not used where a grant is asked"]
+
+
+class TestRetention:
     def test_without_a_limit_nothing_is_too_old(self, store, folder):
         with pytest.raises(SettingsError, match=r"law\.retention: names no limit"):
             retain(of(store, policy(folder)))
+
+    def test_what_is_too_old_goes_with_its_files_and_is_not_collected_again(self, collected, folder):
+        store = collected.store
+        ctx = of(store, policy(folder, retention={"raw": 365, "clean": 30}))
+        raw = RAW.of(ctx.policy, "base")
+        assert min(when.year for when in values(store, raw, "at") if when) == 2023
+        found = {row["table"]: (row["rows_deleted"], row["rows_left"], row["rows_without_time"]) for row in retain(ctx)}
+        assert found == {"raw.bank_base": (1, 4, 1), "clean.bank_rows": (3, 0, 0)}
+        assert min(when.year for when in values(store, raw, "at") if when) == 2025
+        assert values(store, CLEAN.of(ctx.policy), "person") == []
+        assert store.read(RETENTION_LOG.of(ctx.policy)).count() == 2
+        result = collect(ctx)
+        assert (result.rows_in, result.rows_out) == (5, 4)

@@ -211,7 +211,7 @@ def test_what_a_basis_asks():
         ({"law_bases": {"nothing": "consent"}}, "law.bases: found 'nothing', which is no source; allowed: sales"),
         ({"law_jurisdiction": {"source": "sales", "column": "country"}}, "must declare 'country' as string"),
         ({"law_jurisdiction": {"source": "sales", "column": "town", "map": {"x": "lgpd"}}}, "found 'lgpd'; allowed: gdpr, ccpa"),
-        ({"law_birth_date": {"source": "sales", "column": "town"}}, "must declare 'town' as date or timestamp"),
+        ({"law_birth_date": {"source": "sales", "column": "age"}}, "must declare 'age' as date or timestamp or string"),
         ({"law_purposes": {"sales": {"collected_for": ["marketing"]}}}, "collected for marketing, not for testing (Art. 5(1)(b)"),
         ({"law_retention": {"by": {"sales": "town"}}}, "law.retention.by.sales: source 'sales' must declare 'town' as date or"),
         (with_column("religion"), "law.special_categories.religion: the column's name says religion, which Art. 9 gdpr protects"),

@@ -75,7 +75,7 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name))
+    trail = Trail(name, (_corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)).drop(RAW_ROW))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())

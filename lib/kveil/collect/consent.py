@@ -9,7 +9,7 @@ from datetime import date, datetime, timezone
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.settings.consent import CONSENTING_BASES, SimulatedConsent
+from kveil.settings.consent import SimulatedConsent
 
 CONSENTS = "_kveil_consents"
 """Whether the row may be used by its person's standing (see lawful.py); true on rows of sources without persons."""
@@ -20,23 +20,18 @@ _HASH_RANGE = 2**32
 
 
 def registered(registry: DataFrame, person: str, purpose: str) -> DataFrame:
-    """The registry's events for a purpose, with EVENTS; ids are text, and decided_at stands for both times where it is alone.
-
-    A grant on another basis than consent is none, so it is left out.
-    """
+    """The registry's events for a purpose, with EVENTS; ids are text, and decided_at stands for both times where it is alone."""
     known = registry.columns
     effective = F.col("effective_from" if "effective_from" in known else "decided_at")
     recorded = F.col("recorded_at" if "recorded_at" in known else "decided_at")
     basis = F.lower(F.trim("basis")) if "basis" in known else F.lit(None).cast("string")
-    events = registry.where(F.col("purpose") == purpose).select(
+    return registry.where(F.col("purpose") == purpose).select(
         F.col(person).cast("string").alias("person"),
         "decision",
         basis.alias("basis"),
         effective.alias("effective_from"),
         recorded.alias("recorded_at"),
     )
-    consenting = F.col("basis").isNull() | F.col("basis").isin(*CONSENTING_BASES)
-    return events.where((F.col("decision") != "grant") | consenting)
 
 
 def simulated(persons: DataFrame, settings: SimulatedConsent) -> DataFrame:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from kveil.collect.consent import CONSENTS, state
 from kveil.settings import Policy
-from kveil.settings.consent import PARENTAL
+from kveil.settings.consent import CONSENTING_BASES, PARENTAL
 from kveil.settings.law import Law
 from kveil.settings.regimes import ASKS, STRICTEST, Asks, Regime, age_column, asked_by, limits, named_jurisdictions, regimes
 
@@ -101,12 +101,13 @@ def _jurisdictions(policy: Policy, sources: Mapping[str, DataFrame]) -> DataFram
 
 
 def _ages(policy: Policy, sources: Mapping[str, DataFrame], as_of: datetime) -> DataFrame | None:
-    """person, age in whole years at `as_of`: by the latest of the birth dates that the person has."""
+    """person, age in whole years at `as_of`: by the latest of the person's birth dates; a text that is no date is none."""
     place = policy.law.birth_date
     if place is None:
         return None
-    months = F.months_between(F.lit(as_of.date()), F.to_date(F.max(place.column)))
-    rows = sources[place.source].where(F.col(place.column).isNotNull())
+    born = F.col(place.column).try_cast("date")
+    months = F.months_between(F.lit(as_of.date()), F.max(born))
+    rows = sources[place.source].where(born.isNotNull())
     return rows.groupBy(F.col(policy.person).cast("string").alias("person")).agg(F.floor(months / 12).cast("int").alias("age"))
 
 
@@ -151,7 +152,9 @@ def _why_not(regime: Regime) -> Column:
 
 
 def _grants() -> Column:
-    return F.col("decision").eqNullSafe("grant")
+    """Whether the person consented: a grant on another basis, such as a notice, is no consent, but lifts a refusal."""
+    consenting = F.col("basis").isNull() | F.col("basis").isin(*CONSENTING_BASES)
+    return F.col("decision").eqNullSafe("grant") & consenting
 
 
 def _refuses() -> Column:

@@ -11,12 +11,12 @@ from kveil.tables.store import TableStore
 def minimised(store: TableStore, rows: DataFrame, policy: Policy, source: str) -> DataFrame:
     """The rows with the source's used columns alone.
 
-    Two purchases that differ in nothing but a receipt's number are two purchases, and clean removes duplicates of the base
-    table. So the base's rows get RAW_ROW in place of the columns that are left out: one number under a secret key, the same for
-    the same values, from which nothing of them can be read.
+    Two purchases that differ in nothing but a receipt's number are two purchases, and clean removes duplicates. So the rows get
+    RAW_ROW in place of the columns that are left out: one number under a secret key, the same for the same values, from which
+    nothing of them can be read.
     """
-    used, declared = policy.used_columns(source), policy.sources[source].columns
-    left_out = [name for name in declared if name not in used]
-    if not left_out or source != policy.clean.base:
+    used = policy.used_columns(source)
+    left_out = [name for name in policy.sources[source].columns if name not in used]
+    if not left_out:
         return rows.select(*used)
     return with_keyed_number(store, rows, "left out columns", left_out, RAW_ROW).select(*used, RAW_ROW)

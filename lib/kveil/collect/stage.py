@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +24,11 @@ from kveil.context import Context, StageResult
 from kveil.session import SPARK_ERRORS
 from kveil.settings.consent import DECISIONS, event_columns
 from kveil.settings.sources import ColumnContract, Source
-from kveil.tables.people import without_erased
+from kveil.tables.people import population_id, with_erased
 from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, QUARANTINE, RAW
 from kveil.tables.store import NO_STATISTICS
+
+_ERASED = "_kveil_erased"
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def run(ctx: Context) -> StageResult:
 def _collected(ctx: Context) -> StageResult:
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
-    incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
-    decisions = _decisions(ctx, incoming)
+    incoming = {name: source_rows(ctx, name) for name in ctx.policy.sources}
+    decisions = events(ctx, incoming)
     people, erased = _people(ctx, incoming, decisions, as_of)
     fates = {name: _fate(ctx, one, people) for name, one in incoming.items()}
 
@@ -82,7 +84,8 @@ def _collected(ctx: Context) -> StageResult:
     )
 
 
-def _incoming(ctx: Context, name: str) -> _Incoming:
+def source_rows(ctx: Context, name: str) -> _Incoming:
+    """A source whose files are there and fit its contract's columns; ContractError otherwise."""
     with ctx.step(f"contract of {name}") as note:
         source = _source(ctx, name)
         files = locate(ctx.spark, name, source)
@@ -106,7 +109,8 @@ def _source(ctx: Context, name: str) -> Source:
     return source.model_copy(update={"columns": asked})
 
 
-def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
+def events(ctx: Context, incoming: Mapping[str, _Incoming]) -> DataFrame:
+    """Everybody's decisions for the policy's purpose: the registry's, or made-up ones of the base's people."""
     policy = ctx.policy
     if policy.consent.simulated is None:
         return consent.registered(incoming[str(policy.consent.registry)].rows, policy.person, policy.purpose)
@@ -118,11 +122,18 @@ def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
 def _people(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> tuple[DataFrame, DataFrame]:
     """How every known person stands, without those who were erased, and those."""
     everybody = lawful.standing(ctx.policy, {name: one.rows for name, one in incoming.items()}, decisions, as_of)
-    return without_erased(ctx.store, ctx.policy, everybody)
+    marked = with_erased(ctx.store, ctx.policy, everybody, "person", _ERASED)
+    return marked.where(~F.col(_ERASED)).drop(_ERASED), marked.where(_ERASED).drop(_ERASED)
 
 
 def _usable(ctx: Context, one: _Incoming, people: DataFrame) -> DataFrame:
-    return lawful.with_use(one.rows, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    """The source's rows with CONSENTS; people of a population, whose consent is not asked, may have been erased all the same."""
+    rows = lawful.with_use(one.rows, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    own = population_id(ctx.policy, one.name)
+    if own is None:
+        return rows
+    marked = with_erased(ctx.store, ctx.policy, rows, own, _ERASED)
+    return marked.withColumn(consent.CONSENTS, F.col(consent.CONSENTS) & ~F.col(_ERASED)).drop(_ERASED)
 
 
 def _fate(ctx: Context, one: _Incoming, people: DataFrame) -> Fate:

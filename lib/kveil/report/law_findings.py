@@ -22,8 +22,8 @@ def law_troubles(facts: Fact) -> Iterator[str]:
     law = facts["law"]
     if law["erasures"]["late"]:
         yield (
-            f"{number(law['erasures']['late'])} erasure requests were not proven within {law['days_to_erase']} days, as the law "
-            "asks; kveil erase finishes those that are pending."
+            f"Erasure requests that were not proven within {law['days_to_erase']} days, as the law asks: "
+            f"{number(law['erasures']['late'])}; kveil erase finishes those that are pending."
         )
     if law["limits_are_asked"] and not law["limits"]:
         yield "The policy does not say how long raw and clean rows are kept; give law.retention."
@@ -52,13 +52,12 @@ def _on_erasure(done: Fact) -> str:
     stop = "Released tables hold no link to a person, so erasure stops there."
     if not done["requests"]:
         return f"Erasure: nobody asked for it so far. {stop}"
-    asked = f"{number(done['requests'])} requests, {number(done['people'])} people, {number(done['rows'])} rows in all tables."
-    pending = f" {number(done['pending'])} of them not proven yet." if done["pending"] else ""
-    return f"Erasure: {asked}{pending} {stop}"
+    asked = f"requests: {number(done['requests'])}, people: {number(done['people'])}, rows in all tables: {number(done['rows'])}"
+    return f"Erasure: {asked}, not proven yet: {number(done['pending'])}. {stop}"
 
 
 def _on_model(model: Fact) -> str:
-    learned = f"learned from data that included {number(model['certain'])} people who have been erased since"
+    learned = f"learned from data of people who have been erased since: {number(model['certain'])}"
     possible = f", and perhaps {number(model['possible'])} more" if model["possible"] else ""
     return f"Models {model['algorithms']}, trained on the {model['trained_on']} (of {model['release_id']}), {learned}{possible}."
 

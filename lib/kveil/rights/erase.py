@@ -48,15 +48,13 @@ def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
 
 def told_erasure(done: Erasure) -> list[str]:
     """What became of a request, in lines for a terminal."""
-    already = f"{done.already:,} people were erased before; nothing was done about them"
+    before = f"people erased before, about whom nothing was done: {done.already:,}"
     if not done.request:
-        return [already]
-    files = "the tables were" if done.files is None else f"{done.files:,} files that remain were"
-    new = done.people - done.already
-    lines = [
-        f"request {done.request}: {new:,} people erased, {done.rows:,} rows of {done.tables:,} tables; {files} read: none left"
-    ]
-    return [*lines, already] if done.already else lines
+        return [before]
+    read = "the tables were read again" if done.files is None else f"files that remain and were read: {done.files:,}"
+    erased = f"people erased: {done.people - done.already:,}; rows: {done.rows:,}; tables that held them: {done.tables:,}"
+    lines = [f"request {done.request}: {erased}; {read}; none holds them"]
+    return [*lines, before] if done.already else lines
 
 
 def finish(ctx: Context) -> list[Erasure]:
@@ -84,17 +82,19 @@ def _erased(ctx: Context, request: str, new: DataFrame, asked: int) -> Erasure:
 
 
 def _finished(ctx: Context, request: str) -> Erasure:
-    """Takes a request from the state that it is in to proven."""
+    """Takes a request from the state that it is in to proven.
+
+    What is held is counted once, while it is held. The rest is done again whatever was reached: a proof that failed tells that
+    something else was at work since.
+    """
     erasing = ctx.ref(ERASING)
     people = ctx.store.read(erasing).where(F.col("request") == request)
     state = _state(ctx, request)
     if state is None:
         _note_held(ctx, request, people)
-    if state in (None, "requested"):
-        _delete(ctx, request, erasing)
-    if state in (None, "requested", "deleted"):
-        _purge(ctx, request)
     if state != "proven":
+        _delete(ctx, request, erasing)
+        _purge(ctx, request)
         _prove(ctx, request, people)
     # Where the storage has no lock another request may have come in between; its ids are still needed.
     if all(_state(ctx, other) == "proven" for other in _pending(ctx)):

@@ -46,7 +46,10 @@ def _basis_problems(law: Law, sources: Mapping[str, Source]) -> Iterator[tuple[s
 
 
 def _place_problems(law: Law, person: str, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
-    for key, place, types in (("jurisdiction", law.jurisdiction, ("string",)), ("birth_date", law.birth_date, _TIMES)):
+    for key, place, types in (
+        ("jurisdiction", law.jurisdiction, ("string",)),
+        ("birth_date", law.birth_date, (*_TIMES, "string")),
+    ):
         if place is None:
             continue
         yield from _unknown(f"law.{key}.source", [place.source], sources)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -65,19 +66,26 @@ def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
 
 def person_columns(policy: Policy, source: str) -> list[str]:
     """The columns of a source that hold a person's id: the privacy unit, and the population's own where it has one."""
+    columns = dict.fromkeys((policy.person, population_id(policy, source)))
+    return [name for name in columns if name and name in policy.used_columns(source)]
+
+
+def population_id(policy: Policy, source: str) -> str | None:
+    """The id column of a population's source that is none of the privacy unit; None for other sources."""
     population = policy.anonymize.population
     own = population.person if population and population.source == source else None
-    return [name for name in dict.fromkeys((policy.person, own)) if name and name in policy.used_columns(source)]
+    return own if own != policy.person else None
 
 
-def without_erased(store: TableStore, policy: Policy, people: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Of rows with a column `person`: those of people who were not erased, and those of people who were."""
+def with_erased(store: TableStore, policy: Policy, rows: DataFrame, person: str, name: str) -> DataFrame:
+    """The rows with the boolean column `name`: whether the id in the column `person` is of somebody who was erased."""
     ref = ERASED.of(policy)
     if not store.exists(ref):
-        return people, people.limit(0)
-    hashed = with_keyed_hash(store, people, ERASURE_KEY, F.col("person"), "_hash")
-    erased = store.read(ref).select(F.col("person_hash").alias("_hash")).distinct()
-    return hashed.join(erased, "_hash", "left_anti").drop("_hash"), hashed.join(erased, "_hash", "left_semi").drop("_hash")
+        return rows.withColumn(name, F.lit(False))
+    hashed = with_keyed_hash(store, rows, ERASURE_KEY, F.col(person).cast("string"), "_hash")
+    erased = store.read(ref).select(F.col("person_hash").alias("_hash"), F.lit(True).alias("_erased")).distinct()
+    marked = hashed.join(erased, "_hash", "left").withColumn(name, F.coalesce("_erased", F.lit(False)))
+    return marked.select(*rows.columns, name)
 
 
 def _refs(policy: Policy, table: Table) -> Iterator[tuple[str, TableRef]]:
@@ -95,9 +103,17 @@ def _ids(policy: Policy, table: Table, source: str) -> Iterator[str]:
         columns = person_columns(policy, source) if source else [policy.person]
         yield from (f"CAST(`{name}` AS STRING)" for name in columns)
     elif table.personal.how == "json":
-        for name in policy.sources:
-            for column in person_columns(policy, name):
-                found = f"GET_JSON_OBJECT(`{table.personal.column}`, '$.{column}')"
-                # A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
-                as_stored = f"COALESCE(CAST(TRY_CAST({found} AS {policy.sources[name].columns[column].type}) AS STRING), {found})"
-                yield f"CASE WHEN policy = '{policy.name}' AND source = '{name}' THEN {as_stored} END"
+        rows = table.personal.column
+        found = [[_in_json(policy, name, column, rows) for column in person_columns(policy, name)] for name in policy.sources]
+        for cases in zip_longest(*found, fillvalue=""):
+            yield f"CASE WHEN policy != '{policy.name}' THEN NULL {' '.join(cases)} END"
+
+
+def _in_json(policy: Policy, source: str, column: str, rows: str) -> str:
+    """SQL, a branch: the id in a source's row that stands as JSON in the column `rows`.
+
+    A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
+    """
+    found = f"GET_JSON_OBJECT(`{rows}`, '$.{column}')"
+    as_stored = f"CAST(TRY_CAST({found} AS {policy.sources[source].columns[column].type}) AS STRING)"
+    return f"WHEN source = '{source}' THEN COALESCE({as_stored}, {found})"

@@ -29,14 +29,14 @@ from kveil.tables.model_schema import SCORES as SCORES
 from kveil.tables.model_schema import UTILITY_METRICS as UTILITY_METRICS
 
 RAW_ROW = "kveil_row"
-"""In the base's raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
+"""In a raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
 
 RAW = Table(
     "raw",
     "{policy}_{source}",
     "Source rows that fit the contract, of people who may be used.",
     (),
-    f"the source's used columns; the base has {RAW_ROW} where others were left out, a keyed number that tells rows apart",
+    f"the source's used columns, and {RAW_ROW} where others were left out, a keyed number that tells rows apart as they did",
     OF_SOURCES,
 )
 LANDING = Table(
