@@ -66,7 +66,7 @@ def written(path, content):
 def zipped(path, **members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("__", "/").replace("_csv", ".csv").replace("_json", ".json"), content)
+            archive.writestr(name.replace("_csv", ".csv").replace("_json", ".json"), content)
     return path
 
 
@@ -99,7 +99,7 @@ class TestCsv:
     def test_packed_files_hold_the_same_rows(self, spark, tmp_path):
         assert good(spark, source(written(tmp_path / "a.csv.gz", gzip.compress(LINES.encode())))) == TWO
         first, second = LINES.encode("utf-8-sig"), b"person,name,amount\r\n3,c,1\r\n\r\n"
-        path = zipped(tmp_path / "b.ZIP", a_csv=first, deep__b_csv=second, __MACOSX__a_csv=b"\0junk")
+        path = zipped(tmp_path / "b.ZIP", **{"a.csv": first, "deep/b.csv": second, "__MACOSX/a.csv": b"\0junk"})
         one = source(path)
         assert good(spark, one) == [*TWO, (3, "c", Decimal("1.00"))]
         assert {row[FILE] for row in found(spark, one).rows.collect()} == {str(path)}
@@ -121,7 +121,7 @@ class TestCsv:
         columns = {"id": "int", "amount": "double", "day": "date", "at": "timestamp"}
         said = {"delimiter": ";", "decimal": ",", "thousands": ".", "dates": "dd.MM.yyyy", "timestamps": "dd.MM.yyyy HH:mm"}
         lines = [
-            "1.000;1.234.567,5;31.12.9999;01.01.0001 23:59",
+            "1.000;1.234.567,5;31.12.9999;31.12.9999 23:59",
             "2;1,5E3;29.02.2024;29.02.2024 00:00",
             "3;1.5;2024-01-02;2024-01-02 00:00",
             "4;12.34,5;30.02.2024;30.02.2024 00:00",
@@ -129,7 +129,7 @@ class TestCsv:
         ]
         path = written(tmp_path / "a.csv", "id;amount;day;at\n" + "\n".join(lines))
         first, second, *others = rows(spark, source(path, columns, csv=said))
-        assert first == (1000, 1234567.5, date(9999, 12, 31), datetime(1, 1, 1, 23, 59), None)
+        assert first == (1000, 1234567.5, date(9999, 12, 31), datetime(9999, 12, 31, 23, 59), None)
         assert second[1:4] == (1500.0, date(2024, 2, 29), datetime(2024, 2, 29))
         assert {row[-1] for row in others} == {"amount: is no double; day: is no date; at: is no timestamp"}
 
@@ -235,7 +235,13 @@ class TestDamage:
         for path in (written(tmp_path / "a.csv", content), zipped(tmp_path / "b.zip", a_csv=content)):
             found = rows(spark, source(path))
             assert [row[-1] for row in found] == [None, ENCODING, NUL, None]
-        assert [row[-1] for row in rows(spark, source(tmp_path / "a.csv", csv={"quote": "", "escape": ""}))][2] == NUL
+        assert [row[-1] for row in rows(spark, source(tmp_path / "a.csv", csv={"quote": ""}))][2] == NUL
+
+    def test_windows_1252_is_more_than_latin_1(self, spark, tmp_path):
+        content = HEADER.encode() + b"1,5 \x80 \x96 6,1\n2,\x81,1\n"
+        for path in (written(tmp_path / "a.csv", content), zipped(tmp_path / "b.zip", a_csv=content)):
+            euro, undefined = rows(spark, source(path, csv={"encoding": "windows-1252"}))
+            assert (euro[1], euro[-1], undefined[-1]) == ("5 \u20ac \u2013 6", None, ENCODING)
 
     def test_a_stray_quote_is_found_by_the_number_of_rows(self, spark, tmp_path):
         path = written(tmp_path / "a.csv", HEADER + '1,"a,1\n2,b,2\n3,"c",3\n4,d,4\n')
