@@ -155,7 +155,9 @@ class TestPushDown:
 
 class TestCollect:
     def test_a_table_becomes_raw_and_nothing_of_the_landing_is_left(self, collecting, bank):
+        """Nor of what a killed run left there."""
         ctx = collecting(partitions={"column": "id", "count": 2})
+        ctx.store.replace(LANDING.of(ctx.policy, "base"), ctx.spark.range(3))
         result = run(ctx)
         stored = ctx.store.read(RAW.of(ctx.policy, "base"))
         assert (result.rows_in, stored.count()) == (ROWS, ROWS)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
@@ -132,6 +133,30 @@ class TestCsv:
         assert first == (1000, 1234567.5, date(9999, 12, 31), datetime(9999, 12, 31, 23, 59), None)
         assert second[1:4] == (1500.0, date(2024, 2, 29), datetime(2024, 2, 29))
         assert {row[-1] for row in others} == {"amount: is no double; day: is no date; at: is no timestamp"}
+
+    def test_grouped_numbers_are_read_exactly_when_their_groups_are_whole(self, spark, tmp_path):
+        """2,000 texts of digits, points and commas against a reading by hand."""
+        chance = random.Random(7)
+        texts = ["".join(chance.choices("12345.,-", [9, 9, 9, 9, 9, 9, 6, 1], k=chance.randint(1, 9))) for _ in range(2000)]
+        columns, said = {"n": "decimal(20,9)"}, {"delimiter": ";", "decimal": ",", "thousands": "."}
+        path = written(tmp_path / "a.csv", "n\n" + "\n".join(texts))
+        read_as = [row[0] for row in rows(spark, source(path, columns, csv=said))]
+
+        def by_hand(text):
+            whole, comma, part = text.removeprefix("-").partition(",")
+            first, *groups = whole.split(".")
+            grouped = not groups or (1 <= len(first) <= 3 and all(len(group) == 3 for group in groups))
+            if not grouped or not (first or part) or not f"{first}{''.join(groups)}{part}".isdigit():
+                return None
+            sign = "-" if text.startswith("-") else ""
+            return Decimal(f"{sign}{first}{''.join(groups)}{'.' if comma else ''}{part}")
+
+        expected = [by_hand(text) for text in texts]
+        assert read_as == expected
+        assert (
+            sum(value is None for value in expected) > 200
+            and sum("." in t for t, v in zip(texts, expected, strict=True) if v) > 20
+        )
 
     def test_files_of_one_source_must_agree_in_their_header_in_archives_too(self, spark, tmp_path):
         path = zipped(tmp_path / "a.zip", a_csv="person,name,amount\n1,a,1\n", b_csv="name,person,amount\na,1,1\n")
