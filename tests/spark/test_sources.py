@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
@@ -66,7 +67,7 @@ def written(path, content):
 def zipped(path, **members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name.replace("__", "/").replace("_csv", ".csv").replace("_json", ".json"), content)
+            archive.writestr(name.replace("_csv", ".csv").replace("_json", ".json"), content)
     return path
 
 
@@ -99,7 +100,7 @@ class TestCsv:
     def test_packed_files_hold_the_same_rows(self, spark, tmp_path):
         assert good(spark, source(written(tmp_path / "a.csv.gz", gzip.compress(LINES.encode())))) == TWO
         first, second = LINES.encode("utf-8-sig"), b"person,name,amount\r\n3,c,1\r\n\r\n"
-        path = zipped(tmp_path / "b.ZIP", a_csv=first, deep__b_csv=second, __MACOSX__a_csv=b"\0junk")
+        path = zipped(tmp_path / "b.ZIP", **{"a.csv": first, "deep/b.csv": second, "__MACOSX/a.csv": b"\0junk"})
         one = source(path)
         assert good(spark, one) == [*TWO, (3, "c", Decimal("1.00"))]
         assert {row[FILE] for row in found(spark, one).rows.collect()} == {str(path)}
@@ -121,7 +122,7 @@ class TestCsv:
         columns = {"id": "int", "amount": "double", "day": "date", "at": "timestamp"}
         said = {"delimiter": ";", "decimal": ",", "thousands": ".", "dates": "dd.MM.yyyy", "timestamps": "dd.MM.yyyy HH:mm"}
         lines = [
-            "1.000;1.234.567,5;31.12.9999;01.01.0001 23:59",
+            "1.000;1.234.567,5;31.12.9999;31.12.9999 23:59",
             "2;1,5E3;29.02.2024;29.02.2024 00:00",
             "3;1.5;2024-01-02;2024-01-02 00:00",
             "4;12.34,5;30.02.2024;30.02.2024 00:00",
@@ -129,9 +130,33 @@ class TestCsv:
         ]
         path = written(tmp_path / "a.csv", "id;amount;day;at\n" + "\n".join(lines))
         first, second, *others = rows(spark, source(path, columns, csv=said))
-        assert first == (1000, 1234567.5, date(9999, 12, 31), datetime(1, 1, 1, 23, 59), None)
+        assert first == (1000, 1234567.5, date(9999, 12, 31), datetime(9999, 12, 31, 23, 59), None)
         assert second[1:4] == (1500.0, date(2024, 2, 29), datetime(2024, 2, 29))
         assert {row[-1] for row in others} == {"amount: is no double; day: is no date; at: is no timestamp"}
+
+    def test_grouped_numbers_are_read_exactly_when_their_groups_are_whole(self, spark, tmp_path):
+        """2,000 texts of digits, points and commas against a reading by hand."""
+        chance = random.Random(7)
+        texts = ["".join(chance.choices("12345.,-", [9, 9, 9, 9, 9, 9, 6, 1], k=chance.randint(1, 9))) for _ in range(2000)]
+        columns, said = {"n": "decimal(20,9)"}, {"delimiter": ";", "decimal": ",", "thousands": "."}
+        path = written(tmp_path / "a.csv", "n\n" + "\n".join(texts))
+        read_as = [row[0] for row in rows(spark, source(path, columns, csv=said))]
+
+        def by_hand(text):
+            whole, comma, part = text.removeprefix("-").partition(",")
+            first, *groups = whole.split(".")
+            grouped = not groups or (1 <= len(first) <= 3 and all(len(group) == 3 for group in groups))
+            if not grouped or not (first or part) or not f"{first}{''.join(groups)}{part}".isdigit():
+                return None
+            sign = "-" if text.startswith("-") else ""
+            return Decimal(f"{sign}{first}{''.join(groups)}{'.' if comma else ''}{part}")
+
+        expected = [by_hand(text) for text in texts]
+        assert read_as == expected
+        assert (
+            sum(value is None for value in expected) > 200
+            and sum("." in t for t, v in zip(texts, expected, strict=True) if v) > 20
+        )
 
     def test_files_of_one_source_must_agree_in_their_header_in_archives_too(self, spark, tmp_path):
         path = zipped(tmp_path / "a.zip", a_csv="person,name,amount\n1,a,1\n", b_csv="name,person,amount\na,1,1\n")
@@ -235,7 +260,13 @@ class TestDamage:
         for path in (written(tmp_path / "a.csv", content), zipped(tmp_path / "b.zip", a_csv=content)):
             found = rows(spark, source(path))
             assert [row[-1] for row in found] == [None, ENCODING, NUL, None]
-        assert [row[-1] for row in rows(spark, source(tmp_path / "a.csv", csv={"quote": "", "escape": ""}))][2] == NUL
+        assert [row[-1] for row in rows(spark, source(tmp_path / "a.csv", csv={"quote": ""}))][2] == NUL
+
+    def test_windows_1252_is_more_than_latin_1(self, spark, tmp_path):
+        content = HEADER.encode() + b"1,5 \x80 \x96 6,1\n2,\x81,1\n"
+        for path in (written(tmp_path / "a.csv", content), zipped(tmp_path / "b.zip", a_csv=content)):
+            euro, undefined = rows(spark, source(path, csv={"encoding": "windows-1252"}))
+            assert (euro[1], euro[-1], undefined[-1]) == ("5 \u20ac \u2013 6", None, ENCODING)
 
     def test_a_stray_quote_is_found_by_the_number_of_rows(self, spark, tmp_path):
         path = written(tmp_path / "a.csv", HEADER + '1,"a,1\n2,b,2\n3,"c",3\n4,d,4\n')

@@ -14,6 +14,7 @@ _DRIVERS = {"postgresql": "org.postgresql.Driver"}
 """Drivers that a local session brings along; others are found by their address where the platform has them."""
 
 _TOLD = {
+    "FAILED_JDBC.CONNECTION": "the database cannot be reached, or refuses user or password; look at the address and at jdbc",
     "password authentication failed": "the database refuses user or password; look at what jdbc.user and jdbc.password name",
     "no password was provided": "the database asks for a password; name it in jdbc.password by reference",
     "ClassNotFoundException": "its JDBC driver is not on the class path; run `python -m kveil.jars` for PostgreSQL's",

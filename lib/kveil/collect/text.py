@@ -16,6 +16,9 @@ from kveil.settings.sources import Source
 _NO_QUOTE = "\uffff"
 """Never a character of a text. Spark's own word for no quote is NUL, which then quotes."""
 _UNDECODED, _NUL = "\ufffd", "\0"
+_C1 = bytes(range(0x80, 0xA0)).decode("latin-1")
+_WINDOWS_1252 = bytes(range(0x80, 0xA0)).decode("windows-1252", "replace")
+"""What the bytes 80 to 9F are in Latin-1 (control characters) and in windows-1252."""
 
 
 def csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Found:
@@ -36,7 +39,7 @@ def csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Fou
         # Without columnPruning=false a line's missing or surplus fields go unnoticed in columns that are not asked for.
         options |= {"columnPruning": "false"}
         rows = spark.read.options(**options).schema(_with_malformed(schema)).csv(paths).select("*", file_of_row())
-    return Found(_without_null_words(rows, source), schema, texts=True)
+    return Found(_decoded(rows, source), schema, texts=True)
 
 
 def json_lines(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Found:
@@ -90,7 +93,7 @@ def _csv_options(source: Source) -> dict[str, str]:
         "header": str(said.header).lower(),
         "sep": said.delimiter,
         "quote": said.quote or _NO_QUOTE,
-        "escape": said.escape or _NO_QUOTE,
+        "escape": (said.quote if said.escape is None else said.escape) or _NO_QUOTE,
         "encoding": said.charset,
         # Spark looks for line ends byte by byte unless it parses a file as a whole, and in UTF-16 a byte is no character.
         "multiLine": str(said.multiline or said.encoding == "utf-16").lower(),
@@ -124,11 +127,12 @@ def _ddl(schema: StructType) -> str:
     return ", ".join(f"`{name.replace('`', '``')}` string" for name in schema.names)
 
 
-def _without_null_words(rows: DataFrame, source: Source) -> DataFrame:
-    """The rows with null where a declared column holds one of the words that stand for nothing."""
-    words = source.csv.nulls
-    kept = {name: F.when(~F.col(name).isin(words), F.col(name)) for name in source.columns if name in rows.columns}
-    return rows.withColumns(kept) if words and kept else rows
+def _decoded(rows: DataFrame, source: Source) -> DataFrame:
+    """The rows with the declared columns as the policy says they are meant: its encoding, its words for nothing."""
+    words, declared = source.csv.nulls, [name for name in source.columns if name in rows.columns]
+    if source.csv.encoding == "windows-1252":
+        rows = rows.withColumns({name: F.translate(name, _C1, _WINDOWS_1252) for name in declared})
+    return rows.withColumns({name: F.when(~F.col(name).isin(words), F.col(name)) for name in declared}) if words else rows
 
 
 def _names_in(header: str, said: Csv) -> list[str]:

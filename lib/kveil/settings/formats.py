@@ -10,7 +10,8 @@ from kveil.settings.secrets import Address, SecretReference
 
 Format = Literal["parquet", "csv", "json", "delta", "jdbc", "ecb_rates"]
 
-_ENCODINGS = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1", "windows-1252": "windows-1252", "utf-16": "UTF-16"}
+# Spark knows no windows-1252; the reader makes it out of Latin-1, from which it differs in 32 characters.
+_ENCODINGS = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1", "windows-1252": "ISO-8859-1", "utf-16": "UTF-16"}
 Encoding = Literal["utf-8", "latin-1", "windows-1252", "utf-16"]
 
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -34,16 +35,17 @@ _Character = Annotated[str, AfterValidator(_one_character)]
 
 
 class Csv(Section):
-    """How a CSV file is written; the defaults are RFC 4180's, where a quote inside a quoted field is doubled (`escape: '"'`).
+    """How a CSV file is written; the defaults are RFC 4180's.
 
-    Without a header the columns are those that the policy declares, in its order. `multiline` lets a quoted field hold line ends.
-    `decimal` and `thousands` say how numbers are written, `dates` and `timestamps` how those are (Spark's patterns, such as
-    dd.MM.yyyy); what is written otherwise breaks the contract. `nulls` are texts that stand for nothing.
+    Inside a quoted field a quote is doubled, or stands after `escape`. Without a header the columns are those that the policy
+    declares, in its order. `multiline` lets a quoted field hold line ends. `decimal` and `thousands` say how numbers are written,
+    `dates` and `timestamps` how those are (Spark's patterns, such as dd.MM.yyyy); what is written otherwise breaks the contract.
+    `nulls` are texts that stand for nothing.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=8)
     quote: _Character = '"'
-    escape: _Character = '"'
+    escape: _Character | None = None
     encoding: Encoding = "utf-8"
     header: bool = True
     multiline: bool = False
@@ -63,7 +65,7 @@ class Csv(Section):
 
     @property
     def charset(self) -> str:
-        """The encoding as the JVM names it."""
+        """The encoding to read in, as the JVM names it."""
         return _ENCODINGS[self.encoding]
 
 
