@@ -9,11 +9,16 @@ import pytest
 from kveil.anonymize import aggregates
 from kveil.anonymize.aggregates import release, statistics
 from kveil.anonymize.aggregates.bounding import HIGH, LIMB, LOW, PERSON, SLOT
+from kveil.anonymize.aggregates.bounds import _counts as counts_of
+from kveil.anonymize.aggregates.bounds import _total as bounds_total
 from kveil.anonymize.aggregates.cells import CELL, Grid
 from kveil.anonymize.aggregates.design import design
 from kveil.context import Context
 from kveil.errors import BudgetError, ContractError
+from kveil.privacy.threshold import place_of, threshold_at, thresholds
 from kveil.settings.aggregates import Aggregate
+from kveil.settings.bounds import BoughtBounds
+from kveil.settings.measures import Measure
 from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
 from pyspark.sql import functions as F
 
@@ -150,11 +155,9 @@ def test_totals_add_up_and_keep_near_those_of_pandas(released):
     totals = published(released, "totals")
     cells, towns, alone = (totals[totals.grouped_by == level] for level in ("town,date", "town", ""))
     assert [len(each) for each in (cells, towns, alone)] == [20 * 6, 5 * 6, 6]
-    additive = towns.measure != "basket"
     by = ["measure", "item", "town"]
-    summed = cells.groupby(by, dropna=False).value.sum()
-    for _, row in towns[additive].iterrows():
-        assert row.value == pytest.approx(summed.loc[row.measure, row["item"], row.town], rel=1e-9, abs=1e-6)
+    summed, shown = (each[each.measure != "basket"].fillna({"item": ""}).groupby(by).value.sum() for each in (cells, towns))
+    np.testing.assert_allclose(shown, summed.loc[shown.index], rtol=1e-9, atol=1e-6)
     rows = ROWS[ROWS.customer.notna() & ROWS.town.notna()].assign(cents=ROWS.cents.clip(0, 1000))
     for level, truth in (("", rows), ("north", rows[rows.town == "north"])):
         mine = alone if not level else towns[towns.town == level]
@@ -182,6 +185,20 @@ def test_bought_bounds_are_near_the_quantile_shown_and_booked(released):
     assert (abs(spent[truth.index] - truth) < 12 * row.standard_error).all()
     entries = [entry for entry in booked(released) if any(charge.mechanism == "bounds" for charge in entry.charges)]
     assert [[charge.what for charge in entry.charges] for entry in entries] == [["bought", "bought.spent.bounds"]]
+
+
+def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
+    random, bounds = np.random.default_rng(4), BoughtBounds(epsilon=1, within=(-1000, 10**6))
+    values = [int(value) for value in random.normal(0, 10**5, 300)] + list(range(-40, 40)) + [2**63 - 1, -(2**63), -1000, 10**6]
+    rows = spark.createDataFrame([(1, value) for value in values], f"{PERSON} int, cents bigint")
+    places = thresholds(*bounds.within)
+    total = bounds_total("x", Measure(kind="sum", column="cents", bounds=bounds), bounds, 10**4, len(places))
+    found = [count / total.noise.grain for count in counts_of(rows, total, True)]
+    # Values at an end of the range that is no threshold count with those from the last threshold on.
+    expected = np.histogram(np.clip(values, *bounds.within), [*places, places[-1] + 1])[0]
+    if places[-1] != threshold_at(place_of(places[-1])):
+        expected[-2:] = [expected[-2] + expected[-1], 0]
+    assert found == expected.tolist()
 
 
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):

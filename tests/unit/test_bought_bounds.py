@@ -11,7 +11,7 @@ from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import expected
 from kveil.anonymize.aggregates.request import Request
 from kveil.privacy.randomness import KeyedBits, fresh_secret
-from kveil.privacy.threshold import chosen, scores, sensitivity, thresholds
+from kveil.privacy.threshold import chosen, place_of, scores, sensitivity, threshold_at, thresholds
 from kveil.settings import Policy
 from kveil.settings.aggregates import Aggregate
 
@@ -39,7 +39,14 @@ def test_thresholds_are_few_and_cover_the_range(low, width):
     assert found == sorted(set(found))
     assert len(found) < 1700
     for one, two in pairwise(found):
-        assert two - one <= max(1, max(abs(one), abs(two)) / 20 + 1)
+        assert two - one <= max(1, max(abs(one), abs(two)) / 16)
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_a_value_lies_between_its_threshold_and_the_next(value):
+    place = place_of(value)
+    assert threshold_at(place) <= value < threshold_at(place + 1)
+    assert place_of(threshold_at(place)) == place
 
 
 COUNTS = st.lists(st.integers(0, 10**6), min_size=2, max_size=12)

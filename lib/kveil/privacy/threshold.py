@@ -14,17 +14,36 @@ import numpy as np
 from kveil.privacy import laplace
 from kveil.privacy.randomness import Bits
 
-_GROWTH = 20
+MANTISSA_BITS = 5
+"""A threshold is a whole number of so many binary digits times a power of two: each at most a sixteenth from the next."""
+
+
+def place_of(value: int) -> int:
+    """The place of the greatest threshold that is at most the value; places count from 0 at threshold 0, down to negative ones.
+
+    The thresholds of negative numbers mirror those of positive ones.
+    """
+    if value < 0:
+        return ~place_of(~value)
+    shift = max(0, value.bit_length() - MANTISSA_BITS)
+    return (shift << (MANTISSA_BITS - 1)) + (value >> shift)
+
+
+def threshold_at(place: int) -> int:
+    """The threshold of a place."""
+    if place < 0:
+        return -threshold_at(-place)
+    shift = max(0, (place >> (MANTISSA_BITS - 1)) - 1)
+    return (place - (shift << (MANTISSA_BITS - 1))) << shift
 
 
 def thresholds(low: int, high: int) -> list[int]:
-    """Whole numbers from low to high, each a twentieth of its size from the next: some hundreds, whatever the range."""
-    sizes, size = [0], 1
-    while size <= max(abs(low), abs(high)):
-        sizes.append(size)
-        size += max(1, size // _GROWTH)
-    inner = [-each for each in reversed(sizes)] + sizes[1:]
-    return sorted({low, high, *(each for each in inner if low < each < high)})
+    """`low`, the thresholds between, and `high`: some hundreds, whatever the range.
+
+    A value within the range is at least the one at `place_of(value) - place_of(low)`, and below the next.
+    """
+    inner = [threshold_at(place) for place in range(place_of(low) + 1, place_of(high) + 1)]
+    return [low, *inner] if inner and inner[-1] == high else [low, *inner, high]
 
 
 def scores(counts: Sequence[int], share: Fraction, most: int, epsilon: Fraction, up: bool) -> list[int]:

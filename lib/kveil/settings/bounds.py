@@ -16,7 +16,7 @@ class BoughtBounds(Section):
     """Bounds below which the shares `at` of the rows lie, within the public outer range `within`; both cost `epsilon` together.
 
     A share of 0 or 1 is the end of the outer range itself and costs nothing. What a person adds is bounded as the measure's
-    rows are. A bound is found to about a twentieth.
+    rows are. A bound is found to about a sixteenth.
     """
 
     epsilon: Epsilon

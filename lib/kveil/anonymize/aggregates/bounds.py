@@ -4,20 +4,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.aggregates.bounding import HIGH, ITEM, LIMB, LOW, SLOT, Part, totals
 from kveil.anonymize.aggregates.cells import CELL, Grid
 from kveil.anonymize.aggregates.request import Request
-from kveil.anonymize.aggregates.rows import interval, rows_of
+from kveil.anonymize.aggregates.rows import rows_of
 from kveil.anonymize.aggregates.secret import secret_of
 from kveil.anonymize.aggregates.total import Total
 from kveil.context import Context
 from kveil.privacy.consistency import Tree
 from kveil.privacy.randomness import KeyedBits, derived_key
 from kveil.privacy.sensitivity import Sensitivity, noise_of
-from kveil.privacy.threshold import chosen, thresholds
+from kveil.privacy.threshold import MANTISSA_BITS, chosen, place_of, thresholds
 from kveil.settings.bounds import BoughtBounds
 from kveil.settings.measures import Measure
 
@@ -50,7 +50,7 @@ class _Search:
         assert role.bounds is not None  # the caller's condition
         places, asked = thresholds(*role.bounds.within), role.bounds.asked
         total = _total(name, role, role.bounds, self.most, len(places))
-        counts = _counts(self.rows, total, places, self.few_people)
+        counts = _counts(self.rows, total, self.few_people)
         ends = [0, len(places) - 1]
         for end, share in asked:
             bits = KeyedBits(derived_key(self.key, name, end), np.arange(len(places), dtype=np.uint64))
@@ -68,13 +68,21 @@ def _total(name: str, role: Measure, bounds: BoughtBounds, most: int, items: int
     return Total(name, 0, "items", role.column, *bounds.within, 0, 0, items, 1, None, (kept,), tree)
 
 
-def _counts(rows: DataFrame, total: Total, places: list[int], few_people: bool) -> list[int]:
+def _counts(rows: DataFrame, total: Total, few_people: bool) -> list[int]:
     """Rows from each threshold to the next, in units of 1 / grain; a handful of numbers that no table holds."""
     value = F.col(f"`{total.column}`").cast("bigint")
     clamped = F.least(F.lit(total.upper), F.greatest(F.lit(total.lower), value)).cast("bigint")
-    item = interval(clamped, [*places, places[-1] + 1], 0, len(places))
+    item = _place(clamped) - F.lit(place_of(total.lower))
     placed = rows.where(value.isNotNull()).withColumn(CELL, F.lit(0).cast("bigint")).withColumn(ITEM, item)
-    counts = [0] * len(places)
+    counts = [0] * total.items
     for row in totals(Part((total,), placed, (F.lit(1),), placed), few_people).collect():
         counts[row[SLOT]] = row[HIGH] * 2**LIMB + row[LOW]
     return counts
+
+
+def _place(value: Column) -> Column:
+    """`place_of` in SQL's integers."""
+    size = F.when(value < 0, F.bitwise_not(value)).otherwise(value)
+    shift = F.greatest(F.lit(0), F.length(F.bin(size)) - MANTISSA_BITS)
+    place = shift * 2 ** (MANTISSA_BITS - 1) + F.call_function("shiftright", size, shift)
+    return F.when(value < 0, F.bitwise_not(place)).otherwise(place)
