@@ -53,6 +53,7 @@ _LOCAL = {
 
 def session(app: str = "kveil") -> SparkSession:
     """The session to work in: a running or remote one where the platform brings it, else a local one with Delta."""
+    _hush()
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
@@ -65,9 +66,15 @@ def session(app: str = "kveil") -> SparkSession:
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
         for key, value in {**_LOCAL, **_jars()}.items():
             builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _hush() -> None:
+    """Keeps two loggers from saying what nobody should read, however much a job has logged."""
     # PySpark repeats a failed expression's message, which may hold a value, through a logger of its own.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    return builder.getOrCreate()
+    # At DEBUG py4j logs every argument that goes to the JVM, a database's password among them.
+    logging.getLogger("py4j").setLevel(logging.INFO)
 
 
 def _platform_brings_spark() -> bool:

@@ -1,6 +1,7 @@
 """Collecting from a real PostgreSQL server: ranges, push-down, secrets, and connections that break."""
 
 import io
+import logging
 import traceback
 from dataclasses import replace
 from datetime import date, datetime
@@ -244,6 +245,7 @@ class TestSecrets:
 
     def test_no_table_file_log_line_or_error_holds_the_secret(self, collecting, bank, caplog, capfd):
         """A good run and a failed one, through the pipeline; then every byte of the lake and all that was said."""
+        caplog.set_level(logging.DEBUG)
         ctx, told = collecting(), io.StringIO()
         pipeline.run(ctx.policy, ctx.store, Progress(told), ["collect"])
         broken = collecting(table="breaking", fetch_size=100)

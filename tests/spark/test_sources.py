@@ -184,6 +184,11 @@ class TestJson:
         nested = source(tmp_path / "a.jsonl", {"person": "int", "tags": "string"}, format="json")
         assert good(spark, nested)[0] == (1, '["a",{"b":1}]')
 
+    def test_keys_that_are_data_are_no_columns(self, spark, tmp_path, monkeypatch):
+        monkeypatch.setattr("kveil.collect.text._MOST_KEYS", 3)
+        path = written(tmp_path / "a.json", '{"1":1}\n{"2":1}\n{"3":1,"4":1}\n')
+        assert "over 20,000 different keys" in sentence(spark, source(path, format="json"))
+
     def test_what_is_no_object_is_set_aside(self, spark, tmp_path):
         content = b'{"person":1,"name":"a","amount":1}\n{"person":2\n[{"person":3}]\n{"person":4,"name":"\xe4"}\nnull\n'
         found = rows(spark, source(written(tmp_path / "a.json", content), format="json"))

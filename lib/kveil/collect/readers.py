@@ -29,6 +29,7 @@ _TOLD = {
     "a zip archive is over": "a zip archive is unpacked up to 256 MB; deliver it as gzip, or unpacked",
     "some files are zip": "some of its files are zip archives and others are not; deliver them alike",
     "cannot be read from a zip": "fields with line ends (csv.multiline) are not read from zip archives; deliver it as gzip",
+    "have too many keys": "its objects have over 20,000 different keys; deliver keys that are data as values",
     "password required for extraction": "a zip archive is encrypted; deliver it unencrypted to a place that is protected",
 }
 """What of a failure's text says more than that the file is unreadable, and the sentence for it."""

@@ -15,6 +15,8 @@ from kveil.settings.sources import Source
 
 _NO_QUOTE = "\uffff"
 """Never a character of a text. Spark's own word for no quote is NUL, which then quotes."""
+_MOST_KEYS = 20_000
+"""Keys of JSON objects that may be columns; where there are more, keys are data."""
 _UNDECODED, _NUL = "\ufffd", "\0"
 _C1 = bytes(range(0x80, 0xA0)).decode("latin-1")
 _WINDOWS_1252 = bytes(range(0x80, 0xA0)).decode("windows-1252", "replace")
@@ -54,9 +56,11 @@ def json_lines(spark: SparkSession, source: Source, files: Sequence[SourceFile])
         # Bytes that are no UTF-8 become U+FFFD here, as they do in CSV.
         lines = read.select(F.make_valid_utf8("value").alias("line"), file_of_row(), *folders)
     objects = lines.where(F.length(F.trim("line")) > 0)
-    # One row per key that occurs: as many as the table has columns.
-    keys = objects.select(F.explode(F.json_object_keys("line")).alias("key")).distinct().orderBy("key").collect()
-    fields = _texts([row["key"] for row in keys if row["key"] not in folders])
+    found = objects.select(F.explode(F.json_object_keys("line")).alias("key")).distinct()
+    keys = sorted(row["key"] for row in found.limit(_MOST_KEYS + 1).collect())
+    if len(keys) > _MOST_KEYS:
+        raise ValueError("the objects have too many keys")
+    fields = _texts([key for key in keys if key not in folders])
     parsed = F.from_json("line", _with_malformed(fields), {"columnNameOfCorruptRecord": MALFORMED, **source.options})
     above = [F.col(column).cast("string") for column in folders]
     rows = objects.select(F.inline(F.array(parsed)), FILE, *above)
