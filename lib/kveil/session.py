@@ -26,6 +26,8 @@ _ALWAYS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # Dates and months must not depend on the machine.
     "spark.sql.session.timeZone": "UTC",
+    # HotSpot never compiles a method of more than 8,000 bytes; Spark then writes several smaller ones for a wide projection.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # Staging and withdrawn rows must leave the files at once, not after Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
 }

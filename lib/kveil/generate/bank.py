@@ -58,11 +58,15 @@ class Generator:
 
     def _people(self) -> DataFrame:
         """customer_id and `source`, the number of the person: another one for those who are registered a second time."""
-        bank, number = self.bank, F.col("id")
-        again = 1 + permuted(number - bank.customers - 1, bank.customers, "registered twice", bank.seed)
-        rows = self._range(1, bank.customers + self._registered_twice + 1)
-        source = F.when(number <= bank.customers, number).otherwise(again)
-        return rows.select(number.alias("customer_id"), source.alias("source"))
+        number, first = F.col("id"), self.bank.customers
+        rows = self._range(1, first + self._registered_twice + 1)
+        return rows.select(
+            number.alias("customer_id"), F.when(number <= first, number).otherwise(self._person(number)).alias("source")
+        )
+
+    def _person(self, again: Column) -> Column:
+        """The first number of the person with this second number."""
+        return 1 + permuted(again - self.bank.customers - 1, self.bank.customers, "registered twice", self.bank.seed)
 
     def _first_registrations(self) -> DataFrame:
         return self._range(1, self.bank.customers + 1).select(F.col("id").alias("customer_id"))
@@ -89,23 +93,22 @@ class Generator:
             faults.of_loans(bank).errors(self._clean_loans()),
         ]
         if self._registered_twice:
-            again = self._people().where(F.col("customer_id") > bank.customers)
-            person, number = F.col("source"), F.col("customer_id")
-            said = consents(again.select("customer_id"), bank.seed).join(again, "customer_id")
-            listed.append(_second("customers", again, number, person, number))
-            listed.append(_second("consents", said, F.col("evidence"), person, number))
+            number = F.col("customer_id")
+            again = self._people().where(number > bank.customers).select(number)
+            listed.append(_second("customers", again, number, self._person(number)))
+            listed.append(_second("consents", consents(again, bank.seed), F.col("evidence"), self._person(number)))
         return reduce(DataFrame.unionByName, listed)
 
     def _range(self, start: int, end: int) -> DataFrame:
         return self.spark.range(start, end, 1, self.partitions or max(1, ceil((end - start) / _PER_PARTITION)))
 
 
-def _second(table: str, rows: DataFrame, key: Column, truth: Column, dirty: Column) -> DataFrame:
+def _second(table: str, rows: DataFrame, key: Column, truth: Column) -> DataFrame:
     return rows.select(
         F.lit(table).alias("table"),
         key.cast("string").alias("key"),
         F.lit("customer_id").alias("column"),
         F.lit("duplicate_person").alias("kind"),
         truth.cast("string").alias("truth"),
-        dirty.cast("string").alias("dirty"),
+        F.col("customer_id").cast("string").alias("dirty"),
     )

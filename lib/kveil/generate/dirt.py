@@ -11,12 +11,14 @@ from kveil.generate.draws import Draws, at, constant
 
 FAULTY, DOUBLED = 0.75, 0.25
 """How a table's share of dirt is parted: rows with a wrong value, and rows that stand twice (or people who do)."""
+_WHICH, _WHERE = "_which", "_where"
+"""The columns of two draws per row: which of several ways, and where in a text. A row has one fault, so all can share them."""
 NULL_TOKENS = ("N/A", "null", "-", "unknown", "n.a.", "?")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to spoil a row: the wrong value of each column concerned, as an expression of the clean row.
+    """One way to spoil a row: the wrong value of each column concerned, as an expression of the clean row and of two draws.
 
     `weight` says how often it befalls a row that is hit; `of_copies` the same for second registrations of a person.
     """
@@ -66,14 +68,15 @@ class Dirt:
         return self._listed(wrong).unionByName(self._listed(doubled))
 
     def _marked(self, clean: DataFrame) -> DataFrame:
-        """The rows with _fault, the number of the fault that befalls them, null for none."""
+        """The rows with _fault, the number of the fault that befalls them (null for none), and two uniform draws for it."""
         hit = self.draws.chance(self.share * FAULTY, "faulty")
         fault = F.when(hit, self.draws.pick([fault.weight for fault in self.faults], "fault"))
         if self.copies is not None:
             fault = F.when(self.copies, self.draws.pick([each.of_copies for each in self.faults], "copy's fault")).otherwise(
                 fault
             )
-        return clean.select("*", fault.alias("_fault"))
+        lots = [self.draws.uniform(name).alias(name) for name in (_WHICH, _WHERE)]
+        return clean.select("*", fault.alias("_fault"), *lots)
 
     def _dirty(self, name: str) -> Column:
         concerned = [(i, fault.cells[name]) for i, fault in enumerate(self.faults) if name in fault.cells]
@@ -94,44 +97,50 @@ def _wrong(name: str) -> Column:
     return F.when(~truth.eqNullSafe(dirty), F.struct(F.lit(name).alias("column"), *values))
 
 
-def typo(text: Column, draws: Draws, name: str) -> Column:
+def one_of(*ways: Column | str) -> Column:
+    """One of several values, each as likely."""
+    texts = [F.lit(way) if isinstance(way, str) else way for way in ways]
+    return at(F.array(*texts), F.floor(F.col(_WHICH) * len(ways)))
+
+
+def typo(text: Column) -> Column:
     """Two neighbours swapped, a sign left out, or one doubled (Damerau 1964); as it is where the text is too short."""
-    place = (1 + draws.below(F.greatest(F.length(text) - 1, F.lit(1)), f"{name} place")).cast("int")
-    before, sign, after = F.substr(text, F.lit(1), place - 1), F.substr(text, place, F.lit(1)), F.substr(text, place + 1)
-    swapped = F.concat(before, F.substr(after, F.lit(1), F.lit(1)), sign, F.substr(after, F.lit(2)))
-    how = draws.pick((0.5, 0.25, 0.25), f"{name} slip")
-    slip = F.when(how == 0, swapped).when(how == 1, F.concat(before, after)).otherwise(F.concat(before, sign, sign, after))
+    place = (1 + F.floor(F.col(_WHERE) * (F.length(text) - 1))).cast("int")
+    before, sign, other = (
+        F.substr(text, F.lit(1), place - 1),
+        F.substr(text, place, F.lit(1)),
+        F.substr(text, place + 1, F.lit(1)),
+    )
+    rest = F.substr(text, place + 2)
+    slip = F.concat(before, one_of(F.concat(other, sign), F.concat(other, sign), other, F.concat(sign, sign, other)), rest)
     return F.when(F.length(text) > 2, slip).otherwise(text)
 
 
-def null_token(draws: Draws) -> Column:
+def null_token() -> Column:
     """A text that somebody typed where there was nothing to say."""
-    return at(constant(NULL_TOKENS, "array<string>"), draws.below(len(NULL_TOKENS), "token"))
+    return one_of(*NULL_TOKENS)
 
 
-def variant(text: Column, draws: Draws) -> Column:
+def variant(text: Column) -> Column:
     """A category in another spelling: capitals, blanks around it, underscores for blanks or the reverse."""
-    other = F.translate(text, " _", "_ ")
-    ways = F.array(F.upper(text), F.initcap(text), F.concat(text, F.lit(" ")), F.concat(F.lit(" "), text), other)
-    return at(ways, draws.below(5, "spelling"))
+    blank = F.lit(" ")
+    return one_of(F.upper(text), F.initcap(text), F.concat(text, blank), F.concat(blank, text), F.translate(text, " _", "_ "))
 
 
-def bad_date(text: Column, draws: Draws) -> Column:
+def bad_date(text: Column) -> Column:
     """A day that does not exist, the first or last that a type holds, day before month, or another notation."""
-    year, month, day = F.substr(text, F.lit(1), F.lit(4)), F.substr(text, F.lit(6), F.lit(2)), F.substr(text, F.lit(9), F.lit(2))
-    ways = F.array(
+    year, month, day = F.substring(text, 1, 4), F.substring(text, 6, 2), F.substring(text, 9, 2)
+    return one_of(
         F.concat(year, F.lit("-02-30")),
-        F.lit("0001-01-01"),
-        F.lit("9999-12-31"),
+        "0001-01-01",
+        "9999-12-31",
         F.concat_ws("-", year, day, month),
         F.concat_ws("/", day, month, year),
-        F.concat(day, F.lit("."), month, F.lit("."), F.substr(year, F.lit(3))),
+        F.concat_ws(".", day, month, F.substring(text, 3, 2)),
     )
-    return at(ways, draws.below(6, "bad date"))
 
 
-def bad_time(moment: Column, draws: Draws) -> Column:
+def bad_time(moment: Column) -> Column:
     """A clock that was never set (1970), or one a century ahead."""
-    century = F.lit(100) * F.lit(365.2425 * 86_400)
-    ahead = F.timestamp_seconds(F.unix_seconds(moment) + century.cast("bigint"))
-    return F.when(draws.chance(0.5, "clock"), F.lit("1970-01-01 00:00:00").cast("timestamp")).otherwise(ahead)
+    ahead = F.timestamp_seconds(F.unix_seconds(moment) + F.lit(36_524 * 86_400))
+    return one_of(F.timestamp_seconds(F.lit(0)), ahead)

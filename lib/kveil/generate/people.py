@@ -47,7 +47,7 @@ def _first_name(draws: Draws) -> Column:
     """A common name of the country; a seventh have two."""
     ranks = [draws.pick(zipf(FIRST_NAMES, 0.7), name) for name in ("first name", "second name")]
     women, men = (by_country(attrgetter(sex), F.col("_home"), "array<array<string>>") for sex in ("female", "male"))
-    one, other = (F.when(F.col("_female"), at(women, rank)).otherwise(at(men, rank)) for rank in ranks)
+    one, other = (at(F.when(F.col("_female"), women).otherwise(men), rank) for rank in ranks)
     return F.when(draws.chance(1 / 7, "two names") & (one != other), F.concat_ws(" ", one, other)).otherwise(one)
 
 
