@@ -96,7 +96,8 @@ class Run:
         self.trace = lake.parent / "trace.txt"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.one_publication", str(lake)],
-            stdout=subprocess.PIPE, stderr=self.trace.open("w"), text=True, start_new_session=True, env={**os.environ, **SMALL_JVM},
+            stdout=subprocess.PIPE, stderr=self.trace.open("w"), text=True, start_new_session=True,
+            env={**os.environ, **SMALL_JVM},
         )  # fmt: skip
         assert self.says("ready", LONGEST), "did not start"
         self.started = time.monotonic()
