@@ -93,12 +93,13 @@ class Run:
     """The stage in a process group of its own, JVM included."""
 
     def __init__(self, lake: Path) -> None:
-        self.trace = (lake.parent / "trace.txt").open("a")
+        self.trace = lake.parent / "trace.txt"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.one_publication", str(lake)],
-            stdout=subprocess.PIPE, stderr=self.trace, text=True, start_new_session=True, env={**os.environ, **SMALL_JVM},
+            stdout=subprocess.PIPE, stderr=self.trace.open("w"), text=True, start_new_session=True,
+            env={**os.environ, **SMALL_JVM},
         )  # fmt: skip
-        assert self.says("ready", LONGEST), f"did not start; see {self.trace.name}"
+        assert self.says("ready", LONGEST), "did not start"
         self.started = time.monotonic()
 
     def says(self, word: str, seconds: float) -> bool:
@@ -107,7 +108,7 @@ class Run:
         if not ready:
             return False
         line = self.process.stdout.readline().strip()
-        assert line == word, f"ended before it said {word}; see {self.trace.name}"
+        assert line == word, f"ended before it said {word}: {self.trace.read_text()[-6000:]}"
         return True
 
     def kill(self) -> None:

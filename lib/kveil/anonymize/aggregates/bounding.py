@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import isqrt
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -81,7 +82,7 @@ def _beyond(people: DataFrame, totals: Sequence[Total], named: Sequence[str]) ->
     """Per person beyond a bound, the factor of each total in units of 1 / grain; grain itself is one."""
     bounds = {name: list(_bounds(total, name)) for total, name in zip(totals, named, strict=True)}
     every = [bound for each in bounds.values() for bound in each]
-    beyond = reduce(Column.__or__, [bound.is_broken for bound in every])
+    beyond = reduce(or_, [bound.is_broken for bound in every])
     factors = [
         F.least(F.lit(each[0].grain).cast("bigint"), *[bound.factor for bound in each]).alias(f"{name}_factor")
         for name, each in bounds.items()
