@@ -11,14 +11,14 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kveil.collect import stage
 from kveil.collect.contract import REASON, check_columns, judged
 from kveil.collect.found import FILE
 from kveil.collect.locations import locate
-from kveil.collect.readers import read
+from kveil.collect.readers import read, unreadable
 from kveil.collect.row_counts import check_row_count
 from kveil.collect.stage import inputs, run
 from kveil.errors import ContractError
+from kveil.session import SPARK_ERRORS
 from kveil.settings.sources import Source
 from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
 
@@ -51,9 +51,15 @@ def good(spark, one):
 
 def sentence(spark, one):
     """The sentence with which reading the source's rows fails; it must not repeat what is in them."""
-    with pytest.raises(ContractError) as error, stage._readable(stage._Incoming("base", one, (), None, [])):
+    try:
         rows(spark, one)
-    message = str(error.value)
+    except SPARK_ERRORS as error:
+        told = unreadable("base", one, error)
+    except ContractError as error:
+        told = error
+    else:
+        pytest.fail("the source was read")
+    message = str(told)
     assert message.startswith("sources.base") and "\n" not in message and "Exception" not in message
     return message
 
