@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from math import ceil
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,7 +18,7 @@ from kveil.generate.merchants import merchants
 from kveil.generate.people import customers
 from kveil.generate.size import Bank
 from kveil.generate.transactions import transactions
-from kveil.tables.bank_schema import BANK
+from kveil.tables.bank_schema import BANK, ERRORS
 
 _PER_PARTITION = 500_000
 
@@ -38,19 +38,28 @@ class Generator:
             yield table.name, rows.select(*[F.col(column.name).cast(column.type) for column in table.columns])
 
     def _made(self, name: str) -> DataFrame:
-        made = {
-            "customers": lambda: self._customers().spoiled(self._clean_customers()),
-            "accounts": lambda: faults.of_accounts(self.bank).spoiled(self._clean_accounts()),
-            "merchants": lambda: merchants(self.spark, self.bank.seed, 1),
-            "transactions": lambda: faults.of_transactions(self.bank).spoiled(self._clean_transactions()),
-            "loans": lambda: faults.of_loans(self.bank).spoiled(self._clean_loans()),
-            "consents": lambda: consents(self._people().select("customer_id"), self.bank.seed),
-            "errors": self._errors,
-        }
-        return made[name]()
+        if name == "errors":
+            return self._errors()
+        if name == "merchants":
+            return merchants(self.spark, self.bank.seed, 1)
+        if name == "consents":
+            return consents(self._people().select("customer_id"), self.bank.seed)
+        return self._dirt[name].spoiled(self._clean[name])
 
-    def _customers(self) -> Dirt:
-        return faults.of_customers(self.bank)
+    @cached_property
+    def _clean(self) -> dict[str, DataFrame]:
+        """The tables that dirt falls on, before it does: planned once, read as rows and as errors."""
+        bank, first = self.bank, self._range(1, self.bank.customers + 1).select(F.col("id").alias("customer_id"))
+        return {
+            "customers": customers(self._people(), bank.seed),
+            "accounts": accounts(first, bank.seed),
+            "transactions": transactions(self._range(0, bank.transactions).select(F.col("id").alias("row")), bank),
+            "loans": loans(first, bank.seed),
+        }
+
+    @cached_property
+    def _dirt(self) -> dict[str, Dirt]:
+        return {dirt.table: dirt for dirt in faults.of_all(self.bank)}
 
     @property
     def _registered_twice(self) -> int:
@@ -68,35 +77,16 @@ class Generator:
         """The first number of the person with this second number."""
         return 1 + permuted(again - self.bank.customers - 1, self.bank.customers, "registered twice", self.bank.seed)
 
-    def _first_registrations(self) -> DataFrame:
-        return self._range(1, self.bank.customers + 1).select(F.col("id").alias("customer_id"))
-
-    def _clean_customers(self) -> DataFrame:
-        return customers(self._people(), self.bank.seed)
-
-    def _clean_accounts(self) -> DataFrame:
-        return accounts(self._first_registrations(), self.bank.seed)
-
-    def _clean_transactions(self) -> DataFrame:
-        return transactions(self._range(0, self.bank.transactions).select(F.col("id").alias("row")), self.bank)
-
-    def _clean_loans(self) -> DataFrame:
-        return loans(self._first_registrations(), self.bank.seed)
-
     def _errors(self) -> DataFrame:
         """Every error of every table; second registrations and their consents too."""
-        bank = self.bank
-        listed = [
-            self._customers().errors(self._clean_customers()),
-            faults.of_accounts(bank).errors(self._clean_accounts()),
-            faults.of_transactions(bank).errors(self._clean_transactions()),
-            faults.of_loans(bank).errors(self._clean_loans()),
-        ]
+        if not self.bank.dirt:
+            return self.spark.createDataFrame([], ", ".join(f"`{column.name}` {column.type}" for column in ERRORS.columns))
+        listed = [dirt.errors(self._clean[name]) for name, dirt in self._dirt.items()]
         if self._registered_twice:
             number = F.col("customer_id")
-            again = self._people().where(number > bank.customers).select(number)
+            again = self._people().where(number > self.bank.customers).select(number)
             listed.append(_second("customers", again, number, self._person(number)))
-            listed.append(_second("consents", consents(again, bank.seed), F.col("evidence"), self._person(number)))
+            listed.append(_second("consents", consents(again, self.bank.seed), F.col("evidence"), self._person(number)))
         return reduce(DataFrame.unionByName, listed)
 
     def _range(self, start: int, end: int) -> DataFrame:

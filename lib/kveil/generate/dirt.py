@@ -72,9 +72,8 @@ class Dirt:
         hit = self.draws.chance(self.share * FAULTY, "faulty")
         fault = F.when(hit, self.draws.pick([fault.weight for fault in self.faults], "fault"))
         if self.copies is not None:
-            fault = F.when(self.copies, self.draws.pick([each.of_copies for each in self.faults], "copy's fault")).otherwise(
-                fault
-            )
+            of_copy = self.draws.pick([each.of_copies for each in self.faults], "copy's fault")
+            fault = F.when(self.copies, of_copy).otherwise(fault)
         lots = [self.draws.uniform(name).alias(name) for name in (_WHICH, _WHERE)]
         return clean.select("*", fault.alias("_fault"), *lots)
 
@@ -106,12 +105,8 @@ def one_of(*ways: Column | str) -> Column:
 def typo(text: Column) -> Column:
     """Two neighbours swapped, a sign left out, or one doubled (Damerau 1964); as it is where the text is too short."""
     place = (1 + F.floor(F.col(_WHERE) * (F.length(text) - 1))).cast("int")
-    before, sign, other = (
-        F.substr(text, F.lit(1), place - 1),
-        F.substr(text, place, F.lit(1)),
-        F.substr(text, place + 1, F.lit(1)),
-    )
-    rest = F.substr(text, place + 2)
+    sign, other = (F.substr(text, place + step, F.lit(1)) for step in (0, 1))
+    before, rest = F.substr(text, F.lit(1), place - 1), F.substr(text, place + 2)
     slip = F.concat(before, one_of(F.concat(other, sign), F.concat(other, sign), other, F.concat(sign, sign, other)), rest)
     return F.when(F.length(text) > 2, slip).otherwise(text)
 

@@ -9,6 +9,11 @@ from kveil.generate.identifiers import digits
 from kveil.generate.size import Bank
 
 
+def of_all(bank: Bank) -> tuple[Dirt, ...]:
+    """The dirt of every table that has any."""
+    return of_customers(bank), of_accounts(bank), of_transactions(bank), of_loans(bank)
+
+
 def of_customers(bank: Bank) -> Dirt:
     """Wrong values, and people who are registered twice: those whose number is above the number of people."""
     draws = Draws(bank.seed, "customer's dirt", F.col("customer_id"))
