@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from io import StringIO
 from pathlib import Path
@@ -21,9 +22,10 @@ from kveil.rights.access import write_file
 from kveil.rights.people import named_people
 from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
-from kveil.tables.erasure import data_files, delete_people
+from kveil.tables.erasure import data_files, delete_people, held, purge, remaining
 from kveil.tables.people import HELD, foreign, places, remade
 from kveil.tables.schema import CLEAN, ERASING, ERASURE_LOG, RAW, SCORES, STAGING
+from kveil.tables.store import NO_STATISTICS
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 PLANTED, SECOND, KEPT = "planted-7f3a91", "second-1b9c22", "kept-000001"
@@ -81,7 +83,8 @@ def ctx(module_store, tmp_path_factory):
     collect(ctx)
     clean(ctx)
     person = module_store.read(CLEAN.of(ctx.policy)).selectExpr("customer AS person", "date")
-    module_store.replace(SCORES.of(ctx.policy), person.selectExpr("person", "date", "0.5D AS score", "'1' AS model_version"))
+    scores = person.selectExpr("person", "date", "0.5D AS score", "'1' AS model_version")
+    module_store.replace(SCORES.of(ctx.policy), scores, properties=NO_STATISTICS)
     module_store.replace(STAGING.of(ctx.policy), person.selectExpr("person AS kveil_person", "true AS late"))
     for place in places(ctx.policy):
         for key in ("delta.enableDeletionVectors", "delta.enableChangeDataFeed"):
@@ -176,10 +179,9 @@ class TestErasure:
         (tmp_path / "people.csv").write_text(f"name,customer\nx,{SECOND}\ny,{PLANTED}\nz,\n")
         (file, *_) = data_files(ctx.store, RAW.of(ctx.policy, "payments"))
         stray = Path(file.removeprefix("file://")).with_name("stray.parquet")
-        told = erasing.purge
 
         def purge_and_copy(store, ref):
-            told(store, ref)
+            purge(store, ref)
             if ref == RAW.of(ctx.policy, "payments"):
                 stray.write_bytes(kept)
 
@@ -192,6 +194,17 @@ class TestErasure:
         (done,) = erasing.finish(ctx)
         # Of the two one was erased before, which a request does not touch again.
         assert done.people == 1 and files_naming(ctx, SECOND) == [] and erasing.finish(ctx) == []
+
+    def test_an_id_that_stands_in_the_logs_statistics_is_found(self, ctx):
+        place = next(place for place in places(ctx.policy) if place.table is SCORES)
+        elsewhere = replace(place, ref=TableRef("restricted", "bank_counted"))
+        ctx.store.replace(elsewhere.ref, ctx.store.read(place.ref))
+        highest = ctx.spark.createDataFrame([(max(PEOPLE[2:]),)], "person string")
+        assert remaining(ctx.store, place, highest)[1] == 2
+        ctx.spark.sql(f"DELETE FROM {ctx.store.lake.identifier(elsewhere.ref)}")
+        purge(ctx.store, elsewhere.ref)
+        assert held(ctx.store, elsewhere, highest).count() == 0 and remaining(ctx.store, elsewhere, highest)[1] > 0
+        ctx.store.destroy(elsewhere.ref)
 
     def test_tables_that_the_policy_does_not_know_are_named(self, ctx):
         assert foreign(ctx.store, ctx.policy) == []

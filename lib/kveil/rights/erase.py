@@ -145,7 +145,7 @@ def _prove(ctx: Context, request: str, people: DataFrame) -> None:
     if left:
         raise GuaranteeError(
             f"erase: files of {', '.join(left)} still hold people of request {request}, so it is not proven; see what else "
-            "writes there or keeps old files, and run kveil erase again"
+            "writes there, keeps old files or keeps statistics in the log, and run kveil erase again"
         )
     _log(ctx, request, "proven", rows)
 
