@@ -66,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
         "reads the sources, checks their contracts, keeps the rows of people who consented",
         ("person", "purpose", "sources", "consent", "clean"),
         (),
-        (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
+        (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE),
         kveil.collect.stage.run,
         kveil.collect.stage.inputs,
     ),

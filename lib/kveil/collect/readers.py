@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from kveil.collect.locations import SourceFile, spark_path
@@ -19,12 +20,15 @@ from kveil.settings.sources import Source
 MALFORMED = "_kveil_malformed"
 """Of a text format: the line, where it has more or fewer fields than the header; else null."""
 
+FILE, POSITION = "_kveil_file", "_kveil_position"
+"""Where a row is from: its file and its place among the file's rows, from 1; columns of Found's rows where known."""
+
 _UNREADABLE: tuple[type[Exception], ...] = (*SPARK_ERRORS, OSError, ValueError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What files hold. `texts`: every column is text that has yet to be cast. `schema` leaves MALFORMED out."""
+    """What files hold. `texts`: every column is text that has yet to be cast. `schema` is without our own columns."""
 
     rows: DataFrame
     schema: StructType
@@ -59,7 +63,8 @@ def _parquet(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -
     # Spark takes the schema of one file for that of all unless told to look at each.
     options = {"mergeSchema": str(len(files) > 1).lower(), **_partitions(files), **source.options}
     rows = spark.read.options(**options).parquet(*[spark_path(file.path) for file in files])
-    return Found(rows, rows.schema, texts=False)
+    place = (F.col("_metadata.row_index") + 1).alias(POSITION)
+    return Found(rows.select("*", file_of_row(), place), rows.schema, texts=False)
 
 
 def _csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Found:
@@ -72,7 +77,26 @@ def _csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Fo
     options |= {"columnNameOfCorruptRecord": MALFORMED, "columnPruning": "false"}
     malformed = StructField(MALFORMED, StringType())
     rows = spark.read.options(**options).schema(StructType([*schema.fields, malformed])).csv(paths)
-    return Found(rows, schema, texts=True)
+    return Found(rows.select("*", file_of_row()), schema, texts=True)
+
+
+def stream(spark: SparkSession, source: Source, schema: StructType, files: Sequence[SourceFile]) -> DataFrame:
+    """The source's files as a stream, with the columns that `read` gives; `schema` and `files` are those of a read before."""
+    fixed = {"recursiveFileLookup": str(not any(file.partition for file in files)).lower()}
+    malformed = []
+    if source.format == "csv":
+        fixed |= {"header": "true", "enforceSchema": "false", "columnNameOfCorruptRecord": MALFORMED, "columnPruning": "false"}
+        malformed = [StructField(MALFORMED, StringType())]
+    reader = spark.readStream.format(source.format).options(**{**fixed, **source.options})
+    place = source.uri if "://" in source.uri else spark_path(str(Path(source.uri).absolute()))
+    return reader.schema(StructType([*schema.fields, *malformed])).load(place).select("*", file_of_row())
+
+
+def file_of_row() -> Column:
+    """FILE: the row's file as `SourceFile.path` names it; for rows that come straight out of files."""
+    # Spark gives an address, in which a blank is %20; a plus sign must stay one.
+    path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
+    return F.regexp_replace(path, "^file:(//)?(?=/)", "").alias(FILE)
 
 
 def _partitions(files: Sequence[SourceFile]) -> dict[str, str]:

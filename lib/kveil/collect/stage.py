@@ -2,111 +2,121 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.collect import consent
-from kveil.collect.contract import REASON, ROW, check_columns, ignored_columns, judged
-from kveil.collect.locations import SourceFile, locate
+from kveil.collect.collected import memory, replaced
+from kveil.collect.growing import grow, landed, people, prepared, recover, withdraw
+from kveil.collect.growth import Growth, growth, mark_of_inputs
+from kveil.collect.incoming import Incoming, candidates, incoming, readable
+from kveil.collect.landing import Staged, leave_staging
+from kveil.collect.locations import locate
 from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
-from kveil.collect.readers import read, unreadable
+from kveil.collect.quarantine import as_quarantine, store_quarantine
+from kveil.collect.stream import stream_in
 from kveil.context import Context, StageResult
-from kveil.session import SPARK_ERRORS
-from kveil.settings.sources import ColumnContract, Source
-from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
+from kveil.tables.schema import CONSENT, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
 
 
-@dataclass(frozen=True)
-class _Incoming:
-    """A source that fits its contract's columns; its rows are judged when something asks for them."""
+@dataclass
+class _Collected:
+    """What a run brings in: sources read whole by name, and what is new in those that grow."""
 
-    name: str
-    source: Source
-    files: tuple[SourceFile, ...]
-    rows: DataFrame
-    ignored: list[str]
+    whole: dict[str, Incoming]
+    grown: dict[str, Growth]
+    fates: dict[str, Fate] = field(default_factory=dict)
+    withdrawn: dict[str, int | None] = field(default_factory=dict)
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of all that decides the result outside tables: every source's files with size and SHA-256.
+    """A hash of all that decides the result outside tables: every source's files with size and SHA-256, or its version.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    found = {
-        name: [[file.path, file.bytes, file.sha256] for file in locate(ctx.spark, name, source)]
-        for name, source in ctx.policy.sources.items()
-    }
+    found = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
 def run(ctx: Context) -> StageResult:
-    """Writes raw tables, consent, quarantine and provenance; nothing of it before every source passed its contract."""
+    """Writes raw tables, consent, quarantine and provenance; nothing of it before every source read whole passed its contract.
+
+    Sources that grow follow: rows of people who withdrew leave first, then each source's new rows are staged and checked,
+    and only when all are within their contracts do they land.
+    """
+    for name in grow(ctx):
+        recover(ctx, name)
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
-    incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
-    decisions = _decisions(ctx, incoming)
+    found = _Collected(
+        {name: _whole(ctx, name) for name in ctx.policy.sources if name not in grow(ctx)},
+        {name: _growth(ctx, name) for name in grow(ctx)},
+    )
+    decisions = _decisions(ctx, found)
     latest = consent.latest(decisions, as_of)
-    fates = {name: _fate(ctx, one, latest) for name, one in incoming.items()}
+    found.fates |= {name: _fate(ctx, one, latest) for name, one in found.whole.items()}
 
     stored = _store_consent(ctx, latest)
-    written = {name: _store_raw(ctx, one, stored) for name, one in incoming.items()}
-    _store_quarantine(ctx, [one for name, one in incoming.items() if fates[name].quarantined], stored)
-    for name, rows in written.items():
-        check_sum(name, fates[name], rows)
-    _store_provenance(ctx, incoming, fates, written)
+    batches = _prepared(ctx, found, stored)
+    _store_whole(ctx, found, stored)
+    for what in batches:
+        _land(ctx, what, stored)
+    for name in grow(ctx):
+        stream_in(ctx, name)
+    _store_provenance(ctx, found)
     return StageResult(
-        rows_in=sum(fate.read for fate in fates.values()),
-        rows_out=sum(written.values()),
-        valid_until=None if fixed else _next_change(ctx, incoming, decisions, as_of),
+        rows_in=sum(fate.read for fate in found.fates.values()),
+        rows_out=sum(fate.kept for fate in found.fates.values()),
+        valid_until=None if fixed else _next_change(ctx, decisions, as_of),
     )
 
 
-def _incoming(ctx: Context, name: str) -> _Incoming:
+def _whole(ctx: Context, name: str) -> Incoming:
     with ctx.step(f"contract of {name}") as note:
-        source = _source(ctx, name)
-        files = locate(ctx.spark, name, source)
-        found = read(ctx.spark, name, source, files)
-        check_columns(name, source, found.schema, found.texts)
-        note.text = f"{len(source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
-        return _Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
+        files = locate(ctx.spark, name, ctx.policy.sources[name])
+        one = incoming(ctx, name, files)
+        note.text = f"{len(one.source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
+        return one
 
 
-def _source(ctx: Context, name: str) -> Source:
-    """The source; a consent registry's contract is completed, because a decision that cannot be read is not to be missed."""
-    source = ctx.policy.sources[name]
-    if name != ctx.policy.consent.registry:
-        return source
-    asked: dict[str, ColumnContract] = {}
-    for column, contract in source.columns.items():
-        allowed = list(consent.DECISIONS) if column == "decision" else contract.allowed
-        needed = contract.required or column in (ctx.policy.person, "purpose", "decision", "decided_at")
-        asked[column] = contract.model_copy(update={"required": needed, "allowed": allowed})
-    return source.model_copy(update={"columns": asked})
+def _growth(ctx: Context, name: str) -> Growth:
+    with ctx.step(f"growth of {name}") as note:
+        found = growth(ctx, name)
+        late = f", {found.late:,} rows came too late and were not read" if found.late else ""
+        note.text = ("new" if found.new else "nothing new") + late
+        return found
 
 
-def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
+def _decisions(ctx: Context, found: _Collected) -> DataFrame:
     policy = ctx.policy
     if policy.consent.simulated is None:
-        return consent.registered(incoming[str(policy.consent.registry)].rows, policy.person, policy.purpose)
-    person = F.col(policy.person).cast("string").alias("person")
-    persons = incoming[policy.clean.base].rows.select(person).where(F.col("person").isNotNull()).distinct()
+        return consent.registered(found.whole[str(policy.consent.registry)].rows, policy.person, policy.purpose)
+    base = policy.clean.base
+    if base in found.grown:
+        everybody = people(ctx, base, found.grown[base])
+    else:
+        everybody = found.whole[base].rows.select(F.col(policy.person).cast("string").alias("person"))
+    persons = everybody.where(F.col("person").isNotNull()).distinct()
     return consent.simulated(persons, policy.consent.simulated)
 
 
-def _fate(ctx: Context, one: _Incoming, latest: DataFrame) -> Fate:
-    with ctx.step(f"rows of {one.name}") as note, _readable(one):
-        rows = consent.with_consent(one.rows, ctx.policy.person, latest)
+def _fate(ctx: Context, one: Incoming, latest: DataFrame) -> Fate:
+    with ctx.step(f"rows of {one.name}") as note, readable(one.name, one.source):
+        rows = candidates(ctx, one, latest)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
-        note.text = f"{fate.read:,} read, {fate.quarantined:,} set aside, {fate.not_consented:,} without consent"
-    check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry)
+        note.text = _in_words(fate)
+    check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry, rows)
     return fate
+
+
+def _in_words(fate: Fate) -> str:
+    copies = f", {fate.duplicates:,} duplicates" if fate.duplicates else ""
+    return f"{fate.read:,} read, {fate.quarantined:,} set aside{copies}, {fate.not_consented:,} without consent"
 
 
 def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
@@ -120,58 +130,80 @@ def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
         return stored
 
 
-def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
-    with ctx.step(f"raw {one.name}") as note, _readable(one):
+def _store_whole(ctx: Context, found: _Collected, decisions: DataFrame) -> None:
+    """Makes the raw tables and the quarantine of sources read whole what their files now give."""
+    written, aside = {}, {}
+    for name, one in found.whole.items():
+        rows = candidates(ctx, one, decisions)
+        broken = as_quarantine(ctx, name, rows.where(quarantined(rows, ctx.policy.person)))
+        aside[name] = broken if found.fates[name].quarantined else None
+        written[name] = _store_raw(ctx, one, rows)
+    with ctx.step("quarantine"):
+        store_quarantine(ctx, aside)
+    for name, rows_written in written.items():
+        check_sum(name, found.fates[name], rows_written)
+
+
+def _store_raw(ctx: Context, one: Incoming, rows: DataFrame) -> int:
+    with ctx.step(f"raw {one.name}") as note, readable(one.name, one.source):
+        replaced(ctx, one.name)
         ref = RAW.of(ctx.policy, one.name)
-        rows = consent.with_consent(one.rows, ctx.policy.person, decisions).where(kept())
-        ctx.store.replace(ref, rows.select(*one.source.columns), properties=NO_STATISTICS)
+        ctx.store.replace(ref, rows.where(kept()).select(*one.source.columns), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)
         return written
 
 
-def _store_quarantine(ctx: Context, broken: list[_Incoming], decisions: DataFrame) -> None:
-    with ctx.step("quarantine"):
-        ref, mine = ctx.ref(QUARANTINE), {"policy": ctx.policy.name, "stage": "collect"}
-        if not broken and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
-            return
-        parts = [ctx.store.rows(QUARANTINE, []), *(_set_aside(ctx, one, decisions) for one in broken)]
-        ctx.store.replace_where(ref, reduce(DataFrame.unionByName, parts), **mine)
-        ctx.store.forget_history(ref)
+def _prepared(ctx: Context, found: _Collected, decisions: DataFrame) -> list[Staged]:
+    """Every growing source's next batch, staged; none is left in staging when one of them breaks its contract."""
+    batches = []
+    try:
+        for name, grown in found.grown.items():
+            with ctx.step(f"withdrawn of {name}") as note:
+                found.withdrawn[name] = withdraw(ctx, name, decisions)
+                note.rows(found.withdrawn[name] or 0)
+            with ctx.step(f"rows of {name}") as note:
+                what = prepared(ctx, name, grown, decisions)
+                note.text = _in_words(what.fate) if what else "nothing to add"
+            if what:
+                batches.append(what)
+                found.fates[name] = what.fate
+    except BaseException:
+        for name in found.grown:
+            leave_staging(ctx, name)
+        raise
+    return batches
 
 
-def _set_aside(ctx: Context, one: _Incoming, decisions: DataFrame) -> DataFrame:
-    rows = consent.with_consent(one.rows, ctx.policy.person, decisions)
-    return rows.where(quarantined(rows, ctx.policy.person)).select(
-        F.lit(ctx.policy.name).alias("policy"),
-        F.lit("collect").alias("stage"),
-        F.lit(one.name).alias("source"),
-        F.col(REASON).alias("reason"),
-        F.col(ROW).alias("row"),
-    )
+def _land(ctx: Context, what: Staged, decisions: DataFrame) -> None:
+    with ctx.step(f"raw {what.one.name}") as note:
+        note.rows(landed(ctx, what, decisions))
 
 
-def _store_provenance(ctx: Context, incoming: dict[str, _Incoming], fates: dict[str, Fate], written: dict[str, int]) -> None:
-    made_up = ctx.policy.consent.simulated is not None
-    rows = [
-        {"source": name, "uri": one.source.uri, "ignored_columns": ", ".join(one.ignored), "simulated_consent": made_up, **row}
-        for name, one in incoming.items()
-        for row in provenance_rows(one.files, fates[name], written[name])
-    ]
+def _store_provenance(ctx: Context, found: _Collected) -> None:
+    rows: list[dict[str, Any]] = []
+    for name, one in found.whole.items():
+        rows += [{**row, **_said(ctx, name, one.ignored)} for row in provenance_rows(one.files, found.fates[name])]
+    for name, grown in found.grown.items():
+        said = {**_said(ctx, name, grown.ignored), "rows_withdrawn": found.withdrawn[name], "rows_late": grown.late}
+        rows += [{**said, **_of_batch(row)} for row in memory(ctx, name, "done")]
     ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
 
 
-def _next_change(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> datetime | None:
-    keeper = incoming[ctx.policy.consent.registry or ctx.policy.clean.base]
-    with ctx.step("next decision"), _readable(keeper):
+def _said(ctx: Context, name: str, ignored: list[str]) -> dict[str, Any]:
+    made_up = ctx.policy.consent.simulated is not None
+    uri = ctx.policy.sources[name].uri
+    return {"source": name, "uri": uri, "ignored_columns": ", ".join(ignored), "simulated_consent": made_up}
+
+
+def _of_batch(row: Any) -> dict[str, Any]:
+    """A remembered batch as provenance: what became of its rows stands on each of its files."""
+    kept_columns = ("batch", "bytes", "sha256", *Fate(0, 0, 0, 0, 0, 0).counts)
+    return {"path": row["path"] or row["way"], **{name: row[name] for name in kept_columns}}
+
+
+def _next_change(ctx: Context, decisions: DataFrame, as_of: datetime) -> datetime | None:
+    keeper = ctx.policy.consent.registry or ctx.policy.clean.base
+    with ctx.step("next decision"), readable(keeper, ctx.policy.sources[keeper]):
         return consent.next_change(decisions, as_of)
-
-
-@contextmanager
-def _readable(one: _Incoming) -> Iterator[None]:
-    """Turns a failure inside Spark while a source's files are read into one sentence."""
-    try:
-        yield
-    except SPARK_ERRORS:
-        raise unreadable(one.name, one.source) from None

@@ -9,6 +9,7 @@ from kveil.settings.anonymize import Anonymize
 from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
+from kveil.settings.incremental import incremental_problems
 from kveil.settings.models import Deploy, Evaluate, Report, Train
 from kveil.settings.sources import Consent, Source
 
@@ -32,6 +33,7 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from incremental_problems(self.sources, self.consent.registry, self.clean.base)
         yield from clean_problems(self.sources, self.clean)
         yield from self._registry_problems()
         yield from self._population_problems()

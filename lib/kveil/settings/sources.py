@@ -1,46 +1,32 @@
 """`sources` and `consent`: which tables go in, what they must look like, and whose rows may be used."""
 
-import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from kveil.settings.base import ColumnName, Identifier, Section, Share
-
-_TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
-
-
-def _known_type(value: str) -> str:
-    if not _TYPE.match(value):
-        raise ValueError("must be string, boolean, int, bigint, float, double, date, timestamp or decimal(p,s)")
-    return value
-
-
-ColumnType = Annotated[str, AfterValidator(_known_type)]
-
-
-class ColumnContract(Section):
-    """One declared column of a source. The short form `name: type` stands for an optional column of that type."""
-
-    type: ColumnType
-    required: bool = False
-    allowed: list[str] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short_form(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
+from kveil.settings.contract import ColumnContract
+from kveil.settings.incremental import Incremental
 
 
 class Source(Section):
-    """A table that goes in: where it is, how it is read and which columns it must have."""
+    """A table that goes in: where it is, how it is read and which columns it must have.
+
+    `key`: columns that are never null and, together, unique; of rows that are alike in every declared column one stays.
+    `mode`: rows that break the contract are set aside, up to quarantine_limit, or fail the run. `new_columns`: what happens
+    when the source has columns that the policy does not declare. `incremental`: only what is new is read.
+    """
 
     uri: str = Field(min_length=1)
-    format: Literal["parquet", "csv", "ecb_rates"] = "parquet"
+    format: Literal["parquet", "csv", "ecb_rates", "delta"] = "parquet"
     options: dict[str, str] = Field(default_factory=dict)
     columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
+    key: list[ColumnName] = Field(default_factory=list)
+    mode: Literal["fail", "quarantine"] = "quarantine"
     quarantine_limit: Share = 0.01
+    new_columns: Literal["ignore", "fail"] = "ignore"
+    incremental: Incremental | None = None
 
 
 class SimulatedConsent(Section):

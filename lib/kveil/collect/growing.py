@@ -1,0 +1,138 @@
+"""Sources that grow: what is new is staged, landed exactly once, and kept in step with consent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.collect.collected import memory, next_batch, settle
+from kveil.collect.growth import Growth
+from kveil.collect.incoming import Incoming, candidates
+from kveil.collect.keys import without_known_aside
+from kveil.collect.landing import AGAIN, BROKEN, Staged, land, leave_staging, staged, staged_rows
+from kveil.collect.provenance import check_fate
+from kveil.collect.quarantine import quarantine_of
+from kveil.context import Context
+from kveil.errors import ContractError
+from kveil.tables.schema import COVERED, QUARANTINE, RAW
+
+
+def grow(ctx: Context) -> list[str]:
+    """The policy's sources that grow."""
+    return [name for name, source in ctx.policy.sources.items() if source.incremental is not None]
+
+
+def recover(ctx: Context, name: str) -> None:
+    """Finishes or takes back what a killed run left of a source."""
+    settle(ctx, name)
+    leave_staging(ctx, name)
+
+
+def prepared(ctx: Context, name: str, found: Growth, decisions: DataFrame) -> Staged | None:
+    """The source's next batch, staged and within its contract; None when there is nothing to add."""
+    newly = newly_consenting(ctx, name, decisions)
+    one = _together(ctx, found, newly)
+    if one is None:
+        return None
+    way = str(one.source.incremental.by) if found.new and one.source.incremental else "again"
+    return judged_batch(ctx, one, decisions, way, found.units)
+
+
+def judged_batch(ctx: Context, one: Incoming, decisions: DataFrame, way: str, units: Sequence[Mapping[str, Any]]) -> Staged:
+    """Rows (with AGAIN) staged with their fates; raises ContractError when too many break the contract."""
+    check_same_columns(ctx, one)
+    ref = RAW.of(ctx.policy, one.name)
+    there = ctx.store.read(ref) if one.source.key and ctx.store.exists(ref) else None
+    rows = candidates(ctx, one, decisions, there)
+    if way in ("watermark", "again"):
+        rows = without_known_aside(rows, quarantine_of(ctx, one.name))
+    what = staged(ctx, one, rows, next_batch(ctx, one.name, way, units))
+    check_fate(one.name, one.source, what.fate, False, staged_rows(ctx, one.name).where(BROKEN))
+    return what
+
+
+def landed(ctx: Context, what: Staged, decisions: DataFrame) -> int:
+    """Adds a prepared batch; the people who consent are then covered. Returns the rows added."""
+    written = land(ctx, what, newly_consenting(ctx, what.one.name, decisions))
+    leave_staging(ctx, what.one.name)
+    return written
+
+
+def newly_consenting(ctx: Context, name: str, decisions: DataFrame) -> DataFrame | None:
+    """People (a column person) who consent and whose rows of earlier batches were left out; None where a source has no people."""
+    if ctx.policy.person not in ctx.policy.sources[name].columns:
+        return None
+    granting = decisions.where(F.col("decision") == "grant").select("person")
+    covered = _covered(ctx, name)
+    return granting if covered is None else granting.join(covered, "person", "left_anti")
+
+
+def withdraw(ctx: Context, name: str, decisions: DataFrame) -> int | None:
+    """Deletes the rows of people who consent no longer, from raw and quarantine and their files; returns those of raw."""
+    covered = _covered(ctx, name)
+    if covered is None:
+        return 0 if ctx.policy.person in ctx.policy.sources[name].columns else None
+    granting = decisions.where(F.col("decision") == "grant").select("person")
+    gone = covered.join(granting, "person", "left_anti").distinct()
+    if gone.isEmpty():
+        return 0
+    raw, aside, person = RAW.of(ctx.policy, name), ctx.ref(QUARANTINE), ctx.policy.person
+    deleted = ctx.store.delete_matching(raw, gone, f"CAST(there.{person} AS STRING) = gone.person")
+    ctx.store.forget_history(raw)
+    if ctx.store.exists(aside):
+        mine = f"there.policy = '{ctx.policy.name}' AND there.stage = 'collect' AND there.source = '{name}'"
+        ctx.store.delete_matching(aside, gone, f"{mine} AND there.person = gone.person")
+        ctx.store.forget_history(aside)
+    # Last, since it is what says who is to be deleted.
+    ctx.store.delete_matching(ctx.ref(COVERED), gone, f"there.source = '{name}' AND there.person = gone.person")
+    ctx.store.forget_history(ctx.ref(COVERED))
+    return deleted
+
+
+def people(ctx: Context, name: str, found: Growth) -> DataFrame:
+    """Everybody (a column person) in a source's new rows, in those left out before, and in its raw table."""
+    person = F.col(ctx.policy.person).cast("string").alias("person")
+    parts = [one.rows.select(person) for one in (found.new, found.again) if one is not None]
+    covered = _covered(ctx, name)
+    parts += [covered] if covered is not None else []
+    if not parts:
+        return ctx.store.rows(COVERED, []).select("person")
+    return reduce(DataFrame.union, parts)
+
+
+def check_same_columns(ctx: Context, one: Incoming) -> None:
+    """Raises ContractError when the raw table was made with other columns than the policy now declares."""
+    ref = RAW.of(ctx.policy, one.name)
+    if not memory(ctx, one.name, "done") or not ctx.store.exists(ref):
+        return
+    there, declared = dict(ctx.store.read(ref).dtypes), {name: contract.type for name, contract in one.source.columns.items()}
+    if there != declared:
+        other = sorted(name for name in {*there, *declared} if there.get(name) != declared.get(name))
+        raise ContractError(
+            f"sources.{one.name}.columns: {', '.join(other)} differ from the raw table's columns, and a source that grows keeps "
+            "those of its first batch; declare them as they were, or collect into a source of another name"
+        )
+
+
+def _covered(ctx: Context, name: str) -> DataFrame | None:
+    ref = ctx.ref(COVERED)
+    if not ctx.store.exists(ref):
+        return None
+    return ctx.store.read(ref).where(F.col("source") == name).select("person")
+
+
+def _together(ctx: Context, found: Growth, newly: DataFrame | None) -> Incoming | None:
+    """The new rows and, of those left out before, the rows of people who consent now; None when there are neither."""
+    new = [found.new.rows.withColumn(AGAIN, F.lit(False))] if found.new else []
+    again = []
+    if found.again is not None and newly is not None and not newly.isEmpty():
+        consents = F.col(ctx.policy.person).cast("string") == F.col("_kveil_newly")
+        whose = newly.select(F.col("person").alias("_kveil_newly"))
+        again = [found.again.rows.join(whose, consents, "left_semi").withColumn(AGAIN, F.lit(True))]
+    shown = found.new or found.again
+    if shown is None or not new + again:
+        return None
+    return replace(shown, rows=reduce(DataFrame.unionByName, new + again))

@@ -1,0 +1,69 @@
+"""A source on its way in: what it is, the files it is read from, and its judged rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame
+
+from kveil.collect import consent
+from kveil.collect.contract import check_columns, completed, ignored_columns, judged
+from kveil.collect.keys import with_duplicates
+from kveil.collect.locations import SourceFile
+from kveil.collect.readers import Found, read, unreadable
+from kveil.context import Context
+from kveil.session import SPARK_ERRORS
+from kveil.settings.contract import ColumnContract
+from kveil.settings.sources import Source
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A source that fits its contract's columns; its rows are judged when something asks for them."""
+
+    name: str
+    source: Source
+    files: tuple[SourceFile, ...]
+    rows: DataFrame
+    ignored: list[str]
+
+    def only(self, condition: Column) -> "Incoming":
+        """The same source with the rows for which a condition on judged columns holds."""
+        return replace(self, rows=self.rows.where(condition))
+
+
+def contract_of(ctx: Context, name: str) -> Source:
+    """The source with what must not be null; a registry's contract is completed, since no decision may be missed."""
+    source = ctx.policy.sources[name]
+    if name != ctx.policy.consent.registry:
+        return completed(source)
+    asked: dict[str, ColumnContract] = dict(source.columns)
+    asked["decision"] = asked["decision"].model_copy(update={"allowed": list(consent.DECISIONS)})
+    whole = source.model_copy(update={"columns": asked})
+    return completed(whole, (ctx.policy.person, "purpose", "decision", "decided_at"))
+
+
+def incoming(ctx: Context, name: str, files: tuple[SourceFile, ...]) -> Incoming:
+    """The rows of a source's files, judged one by one; raises ContractError where a column does not fit."""
+    source = contract_of(ctx, name)
+    return of_found(name, source, files, read(ctx.spark, name, source, files))
+
+
+def of_found(name: str, source: Source, files: tuple[SourceFile, ...], found: Found) -> Incoming:
+    """What was found for a source, judged row by row; raises ContractError where a column does not fit."""
+    check_columns(name, source, found.schema, found.texts)
+    return Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
+
+
+def candidates(ctx: Context, one: Incoming, decisions: DataFrame, there: DataFrame | None = None) -> DataFrame:
+    """The source's rows with all that decides their fate: rules, key (compared with `there` too) and consent."""
+    return consent.with_consent(with_duplicates(one.rows, one.source, there), ctx.policy.person, decisions)
+
+
+@contextmanager
+def readable(name: str, source: Source) -> Iterator[None]:
+    """Turns a failure inside Spark while a source's files are read into one sentence."""
+    try:
+        yield
+    except SPARK_ERRORS:
+        raise unreadable(name, source) from None
