@@ -16,7 +16,7 @@ from kveil.anonymize.ledger.statement import statement, verification
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
-from kveil.pipeline import STAGES, Stage, run
+from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.report.stage import last_summary
 from kveil.session import session
 from kveil.settings import load
@@ -29,6 +29,9 @@ _LAKE = click.option(
 )
 _FORCE = click.option(
     "--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again."
+)
+_REPLAY = click.option(
+    "--replay-quarantine", is_flag=True, help="Judge the rows in quarantine again instead; those that now fit enter the raw zone."
 )
 
 
@@ -86,10 +89,13 @@ def _stage_command(stage: Stage) -> click.Command:
     @_POLICY
     @_LAKE
     @_FORCE
-    def command(policy: str, lake: str, force: bool) -> None:
-        _run(policy, lake, force, (stage.name,))
+    def command(policy: str, lake: str, force: bool, replay_quarantine: bool = False) -> None:
+        if replay_quarantine:
+            _replay(policy, lake)
+        else:
+            _run(policy, lake, force, (stage.name,))
 
-    return command
+    return _REPLAY(command) if stage.name == "collect" else command
 
 
 for _stage in STAGES:
@@ -108,6 +114,14 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
             click.echo(line)
     if ended.refusal:
         raise GuaranteeError(ended.refusal)
+
+
+def _replay(policy_file: str, lake_address: str) -> None:
+    policy, lake = load(policy_file), Lake.at(lake_address)
+    store = TableStore(session(), lake)
+    with _told_in_one_sentence(lake):
+        ended = replay_quarantine(policy, store, Progress())
+    click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect.collected import memory, next_batch, settle
+from kveil.collect.batches import AGAIN, BROKEN, Staged, finish, land, leave_staging, staged, staged_rows
+from kveil.collect.collected import memory, next_batch
 from kveil.collect.growth import Growth
 from kveil.collect.incoming import Incoming, candidates
 from kveil.collect.keys import without_known_aside
-from kveil.collect.landing import AGAIN, BROKEN, Staged, land, leave_staging, staged, staged_rows
 from kveil.collect.provenance import check_fate
 from kveil.collect.quarantine import quarantine_of
 from kveil.context import Context
@@ -26,8 +26,8 @@ def grow(ctx: Context) -> list[str]:
 
 
 def recover(ctx: Context, name: str) -> None:
-    """Finishes or takes back what a killed run left of a source."""
-    settle(ctx, name)
+    """Finishes or takes back what a killed run or replay left of a source."""
+    finish(ctx, name)
     leave_staging(ctx, name)
 
 

@@ -9,7 +9,7 @@ from kveil.settings.sources import Source
 DUPLICATE = "_kveil_duplicate"
 """Whether the row repeats another one in every declared column; only where the source has a key."""
 
-_LEAST, _GREATEST, _ASIDE = "_kveil_least", "_kveil_greatest", "_kveil_aside"
+_LEAST, _GREATEST, _DIFFERS, _ASIDE = "_kveil_least", "_kveil_greatest", "_kveil_differs", "_kveil_aside"
 
 
 def with_duplicates(rows: DataFrame, source: Source, there: DataFrame | None = None) -> DataFrame:
@@ -18,19 +18,19 @@ def with_duplicates(rows: DataFrame, source: Source, there: DataFrame | None = N
     `there` are the raw zone's rows, for a source that grows: a row that is there already is a duplicate, and one that differs
     from what is there is set aside. Rows that break another rule are not compared.
     """
+    marked = rows.withColumn(DUPLICATE, F.lit(False))
     if not source.key:
-        return rows.withColumn(DUPLICATE, F.lit(False))
-    fits = F.col(REASON).isNull()
-    # Broken rows may share a null key; the hash spreads them over the tasks.
-    alike = Window.partitionBy(F.when(~fits, F.xxhash64(ROW)), *source.key)
+        return marked
+    if there is not None:
+        marked = _compared(marked, source, there)
+    open_ = F.col(REASON).isNull() & ~F.col(DUPLICATE)
+    # Rows that are not compared may share a null key; the hash spreads them over the tasks.
+    alike = Window.partitionBy(F.when(~open_, F.xxhash64(ROW)), *source.key)
     ordered = alike.orderBy(*(_others(source) or source.key))
-    copy = fits & (F.row_number().over(ordered) > F.rank().over(ordered))
-    differs = fits & ~F.min(_content(source)).over(alike).eqNullSafe(F.max(_content(source)).over(alike))
-    marked = rows.withColumns({DUPLICATE: copy, "_kveil_differs": differs})
-    marked = _told(marked, F.col("_kveil_differs"), f"key {', '.join(source.key)}: other rows have other values").drop(
-        "_kveil_differs"
-    )
-    return marked if there is None else _compared(marked, source, there)
+    copy = open_ & (F.row_number().over(ordered) > F.rank().over(ordered))
+    differs = open_ & ~F.min(_content(source)).over(alike).eqNullSafe(F.max(_content(source)).over(alike))
+    counted = marked.withColumns({DUPLICATE: F.col(DUPLICATE) | copy, _DIFFERS: differs})
+    return _told(counted, f"key {', '.join(source.key)}: other rows have other values").select(*marked.columns)
 
 
 def without_known_aside(rows: DataFrame, aside: DataFrame | None) -> DataFrame:
@@ -47,21 +47,19 @@ def _compared(rows: DataFrame, source: Source, there: DataFrame) -> DataFrame:
     keys = rows.where(F.col(REASON).isNull()).select(*source.key).distinct()
     met_keys = there.join(keys, source.key, "left_semi").groupBy(*source.key)
     known = met_keys.agg(F.min(_content(source)).alias(_LEAST), F.max(_content(source)).alias(_GREATEST))
-    both = rows.join(known, source.key, "left")
-    fits, met = F.col(REASON).isNull(), F.col(_LEAST).isNotNull()
+    met = F.col(REASON).isNull() & F.col(_LEAST).isNotNull()
     same = F.col(_LEAST).eqNullSafe(_content(source)) & F.col(_GREATEST).eqNullSafe(_content(source))
-    copied = both.withColumns({DUPLICATE: F.col(DUPLICATE) | (fits & met & same), "_kveil_differs": fits & met & ~same})
-    told = _told(copied, F.col("_kveil_differs"), f"key {', '.join(source.key)}: collected before with other values")
-    return told.select(*rows.columns)
+    both = rows.join(known, source.key, "left").withColumns({DUPLICATE: met & same, _DIFFERS: met & ~same})
+    return _told(both, f"key {', '.join(source.key)}: collected before with other values").select(*rows.columns)
 
 
-def _told(rows: DataFrame, broken: Column, words: str) -> DataFrame:
-    """The rows with reason and rule where `broken`; such a row is nobody's duplicate."""
+def _told(rows: DataFrame, words: str) -> DataFrame:
+    """The rows with reason and rule where they differ from others of their key; such a row is nobody's duplicate."""
     return rows.withColumns(
         {
-            REASON: F.when(broken, F.lit(words)).otherwise(F.col(REASON)),
-            RULE: F.when(broken, F.lit("key.unique")).otherwise(F.col(RULE)),
-            DUPLICATE: F.col(DUPLICATE) & ~broken,
+            REASON: F.when(F.col(_DIFFERS), F.lit(words)).otherwise(F.col(REASON)),
+            RULE: F.when(F.col(_DIFFERS), F.lit("key.unique")).otherwise(F.col(RULE)),
+            DUPLICATE: F.col(DUPLICATE) & ~F.col(_DIFFERS),
         }
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from kveil.collect.consent import CONSENTS
@@ -114,3 +114,9 @@ def check_sum(name: str, fate: Fate, written: int) -> None:
 def provenance_rows(files: Sequence[SourceFile], fate: Fate) -> list[dict[str, Any]]:
     """One row of the table `provenance` per file of a source: the file, and what became of the source's rows."""
     return [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, **fate.counts} for file in files]
+
+
+def batch_provenance(batch: Row) -> dict[str, Any]:
+    """A row of the table `collected` as one of `provenance`: what became of a batch's rows stands on each of its files."""
+    names = ("batch", "bytes", "sha256", *Fate(0, 0, 0, 0, 0, 0).counts)
+    return {"path": batch["path"] or batch["way"], **{name: batch[name] for name in names}}

@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.collect import consent
+from kveil.collect.batches import Staged, leave_staging
 from kveil.collect.collected import memory, replaced
 from kveil.collect.growing import grow, landed, people, prepared, recover, withdraw
 from kveil.collect.growth import Growth, growth, mark_of_inputs
 from kveil.collect.incoming import Incoming, candidates, incoming, readable
-from kveil.collect.landing import Staged, leave_staging
 from kveil.collect.locations import locate
-from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
+from kveil.collect.provenance import Fate, batch_provenance, check_fate, check_sum, counted, kept, provenance_rows, quarantined
 from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.collect.stream import stream_in
 from kveil.context import Context, StageResult
@@ -49,7 +49,7 @@ def run(ctx: Context) -> StageResult:
     Sources that grow follow: rows of people who withdrew leave first, then each source's new rows are staged and checked,
     and only when all are within their contracts do they land.
     """
-    for name in grow(ctx):
+    for name in ctx.policy.sources:
         recover(ctx, name)
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
@@ -187,7 +187,7 @@ def _store_provenance(ctx: Context, found: _Collected) -> None:
         rows += [{**row, **_said(ctx, name, one.ignored)} for row in provenance_rows(one.files, found.fates[name])]
     for name, grown in found.grown.items():
         said = {**_said(ctx, name, grown.ignored), "rows_withdrawn": found.withdrawn[name], "rows_late": grown.late}
-        rows += [{**said, **_of_batch(row)} for row in memory(ctx, name, "done")]
+        rows += [{**said, **batch_provenance(row)} for row in memory(ctx, name, "done")]
     ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
 
 
@@ -195,12 +195,6 @@ def _said(ctx: Context, name: str, ignored: list[str]) -> dict[str, Any]:
     made_up = ctx.policy.consent.simulated is not None
     uri = ctx.policy.sources[name].uri
     return {"source": name, "uri": uri, "ignored_columns": ", ".join(ignored), "simulated_consent": made_up}
-
-
-def _of_batch(row: Any) -> dict[str, Any]:
-    """A remembered batch as provenance: what became of its rows stands on each of its files."""
-    kept_columns = ("batch", "bytes", "sha256", *Fate(0, 0, 0, 0, 0, 0).counts)
-    return {"path": row["path"] or row["way"], **{name: row[name] for name in kept_columns}}
 
 
 def _next_change(ctx: Context, decisions: DataFrame, as_of: datetime) -> datetime | None:

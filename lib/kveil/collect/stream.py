@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from kveil.collect.batches import AGAIN
 from kveil.collect.collected import memory
 from kveil.collect.growing import judged_batch, landed
 from kveil.collect.incoming import contract_of, of_found
-from kveil.collect.landing import AGAIN
 from kveil.collect.locations import locate
 from kveil.collect.readers import FILE, Found, read, stream, unreadable
 from kveil.context import Context

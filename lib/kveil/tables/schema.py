@@ -360,7 +360,7 @@ RUN_LOG = Table(
         _POLICY,
         Column("policy_hash", "string", "hash of the whole policy"),
         Column("stage", "string", "the stage's name"),
-        Column("outcome", "string", "done, up to date, refused or failed"),
+        Column("outcome", "string", "done, up to date, refused, failed or, for collect, replayed"),
         _BUILD,
         Column("reads", "map<string,bigint>", "Delta version of each table read"),
         Column("writes", "map<string,bigint>", "Delta version of each table written"),

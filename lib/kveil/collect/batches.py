@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect.collected import Batch, plan, series, settle
+from kveil.collect.collected import Batch, memory, plan, series, settle
 from kveil.collect.contract import REASON, ROW, RULE
 from kveil.collect.incoming import Incoming, readable
 from kveil.collect.keys import DUPLICATE
 from kveil.collect.provenance import Fate, check_sum, kept, quarantined
-from kveil.collect.quarantine import as_quarantine
+from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.collect.readers import FILE, POSITION
 from kveil.context import Context
 from kveil.errors import KveilError
 from kveil.tables.schema import COVERED, INCOMING, QUARANTINE, RAW
 from kveil.tables.store import NO_STATISTICS
 
+REPLAY = "replay"
+"""The way of a batch whose rows come out of quarantine."""
 FATE, BROKEN = "_kveil_fate", "_kveil_broken"
 AGAIN = "_kveil_again"
 """Whether the row was read before, when its person had not consented."""
@@ -37,7 +39,7 @@ class Staged:
     @property
     def counts(self) -> dict[str, int]:
         """What the batch adds to the source's counts, so that those of all batches add up to its rows, each counted once."""
-        before = "rows_quarantined" if self.batch.way == "replay" else "rows_not_consented"
+        before = "rows_quarantined" if self.batch.way == REPLAY else "rows_not_consented"
         counts = self.fate.counts
         return {**counts, "rows_in": counts["rows_in"] - self.again, before: counts[before] - self.again}
 
@@ -69,22 +71,35 @@ def staged_rows(ctx: Context, name: str) -> DataFrame:
 def land(ctx: Context, what: Staged, people: DataFrame | None) -> int:
     """Adds a staged batch to raw, quarantine and memory; `people` (a column person) are those whose rows are now taken.
 
-    Returns the rows added to the raw table. After a kill `settle` finishes what is in the raw table and takes back the rest.
+    Returns the rows added to the raw table. After a kill `finish` completes what is in the raw table and takes back the rest.
     """
     batch, name = what.batch, what.one.name
     plan(ctx, batch, what.counts)
-    if batch.way != "replay":
+    if batch.way != REPLAY:
         _set_aside(ctx, what)
     if people is not None:
         rows = people.select(F.lit(name).alias("source"), "person", F.lit(batch.attempt).alias("attempt"))
         ctx.store.replace_where(ctx.ref(COVERED), rows, attempt=batch.attempt)
     kept_rows = staged_rows(ctx, name).where(F.col(FATE) == "kept").select(*what.one.source.columns)
     note, written = ctx.store.append_once(RAW.of(ctx.policy, name), kept_rows, series(ctx, name), batch.number, batch.attempt)
-    settle(ctx, name)
+    finish(ctx, name)
     if note != batch.attempt:
         raise KveilError(f"sources.{name}: another process collected batch {batch.number} at the same time; run collect again")
     check_sum(name, what.fate, written)
     return written
+
+
+def finish(ctx: Context, name: str) -> None:
+    """Settles what is in the raw table; the rows that a replay brought there leave the quarantine first.
+
+    So a killed run is finished by the next one. Doing it twice is doing it once.
+    """
+    for attempt in {row["attempt"] for row in memory(ctx, name, "planned") if row["way"] == REPLAY}:
+        number = int(attempt.rpartition("/")[2])
+        there = ctx.store.added(RAW.of(ctx.policy, name), series(ctx, name), number)
+        if there is not None and there[0] == attempt and ctx.store.exists(INCOMING.of(ctx.policy, name)):
+            store_quarantine(ctx, {name: aside_rows(ctx, name, attempt)})
+    settle(ctx, name)
 
 
 def leave_staging(ctx: Context, name: str) -> None:
@@ -93,16 +108,17 @@ def leave_staging(ctx: Context, name: str) -> None:
         ctx.store.destroy(INCOMING.of(ctx.policy, name))
 
 
-def aside_rows(ctx: Context, what: Staged) -> DataFrame:
+def aside_rows(ctx: Context, name: str, attempt: str) -> DataFrame:
     """The staged rows that are to be set aside, as rows of the table quarantine."""
-    name = what.one.name
-    return as_quarantine(ctx, name, staged_rows(ctx, name).where(F.col(FATE) == "quarantined"), what.batch.attempt)
+    return as_quarantine(ctx, name, staged_rows(ctx, name).where(F.col(FATE) == "quarantined"), attempt)
 
 
 def _set_aside(ctx: Context, what: Staged) -> None:
     ref = ctx.ref(QUARANTINE)
     if what.fate.quarantined or not ctx.store.exists(ref):
-        ctx.store.replace_where(ref, aside_rows(ctx, what), policy=ctx.policy.name, attempt=what.batch.attempt)
+        ctx.store.replace_where(
+            ref, aside_rows(ctx, what.one.name, what.batch.attempt), policy=ctx.policy.name, attempt=what.batch.attempt
+        )
 
 
 def _fate(rows: DataFrame) -> tuple[Fate, int]:
