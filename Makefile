@@ -55,6 +55,9 @@ bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and
 bench-noise: setup ## measures noise and aggregates beside plain Spark, into bench/results/
 	@$(BIN)/python -m bench.noise
 
+bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
+	@$(BIN)/python -m bench.kills
+
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@cp dist/kveil-*.whl dist/kveil.zip && rm -rf build && echo dist/kveil.zip

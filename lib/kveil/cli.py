@@ -18,7 +18,7 @@ from kveil.errors import GuaranteeError, KveilError
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.report.stage import last_summary
-from kveil.session import session
+from kveil.session import disk_is_full, session
 from kveil.settings import load
 from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
@@ -129,9 +129,13 @@ def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
     """Turns what nobody foresaw into a sentence that names the file of its trace."""
     try:
         yield
-    except KveilError:
-        raise
     except Exception as error:
+        if disk_is_full(error):
+            place = lake.root if lake.catalog is None else lake.catalog
+            sentence = f"--lake: the disk of {place} is full; free some space and run again, which goes on where this run ended"
+            raise KveilError(sentence) from None
+        if isinstance(error, KveilError):
+            raise
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
 
 

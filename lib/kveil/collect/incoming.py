@@ -12,7 +12,7 @@ from kveil.collect.keys import with_duplicates
 from kveil.collect.locations import SourceFile
 from kveil.collect.readers import Found, read, unreadable
 from kveil.context import Context
-from kveil.session import SPARK_ERRORS
+from kveil.session import SPARK_ERRORS, disk_is_full
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
 
@@ -65,5 +65,8 @@ def readable(name: str, source: Source) -> Iterator[None]:
     """Turns a failure inside Spark while a source's files are read into one sentence."""
     try:
         yield
-    except SPARK_ERRORS:
+    except SPARK_ERRORS as error:
+        # A full disk is no fault of the source; the command line has a sentence for it.
+        if disk_is_full(error):
+            raise
         raise unreadable(name, source) from None
