@@ -1,6 +1,6 @@
 """What is new in a source that grows, by each of the ways in which that can be told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,19 +52,23 @@ def mark_of_inputs(ctx: Context, name: str) -> list[Any]:
     return [[file.path, file.bytes, file.sha256] for file in files]
 
 
-def _by_file(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
+def files_of(ctx: Context, name: str, done: Sequence[Row], only: Set[str] | None = None) -> Growth:
+    """The files (of the paths `only`, where given) that no batch has covered, under this or another name.
+
+    Raises ContractError for a file that was collected with other content.
+    """
     files = locate(ctx.spark, name, ctx.policy.sources[name], may_be_empty=bool(done))
-    seen = {row["path"]: row["sha256"] for row in done}
-    changed = [file.path for file in files if seen.get(file.path, file.sha256) not in (file.sha256, None)]
+    seen = {row["path"]: row["sha256"] for row in done if row["sha256"]}
+    changed = [file.path for file in files if seen.get(file.path, file.sha256) != file.sha256]
     if changed:
         raise ContractError(
             f"sources.{name}: the file {changed[0]} was collected before with other content; deliver what is new or corrected "
             "under a name of its own, and put the collected file back or remove it"
         )
-    contents = {(row["sha256"], *_partition(row["path"])) for row in done}
-    new = tuple(file for file in files if file.path not in seen and (file.sha256, *file.partition) not in contents)
+    contents = {(sha256, *_partition(path)) for path, sha256 in seen.items()}
+    new = tuple(file for file in files if (file.sha256, *file.partition) not in contents and (only is None or file.path in only))
     units = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in new]
-    return Growth(_of_files(ctx, name, new), _files_again(ctx, name, files, done), units)
+    return Growth(_of_files(ctx, name, new), None if only else _files_again(ctx, name, files, done), units)
 
 
 def _by_stream(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
@@ -120,7 +124,7 @@ def _partition(path: str) -> tuple[str, ...]:
 
 
 _WAYS: dict[str, Callable[[Context, str, Sequence[Row]], Growth]] = {
-    "file": _by_file,
+    "file": files_of,
     "stream": _by_stream,
     "watermark": _by_watermark,
     "version": _by_version,

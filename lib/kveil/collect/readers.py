@@ -80,18 +80,6 @@ def _csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Fo
     return Found(rows.select("*", file_of_row()), schema, texts=True)
 
 
-def stream(spark: SparkSession, source: Source, schema: StructType, files: Sequence[SourceFile]) -> DataFrame:
-    """The source's files as a stream, with the columns that `read` gives; `schema` and `files` are those of a read before."""
-    fixed = {"recursiveFileLookup": str(not any(file.partition for file in files)).lower()}
-    malformed = []
-    if source.format == "csv":
-        fixed |= {"header": "true", "enforceSchema": "false", "columnNameOfCorruptRecord": MALFORMED, "columnPruning": "false"}
-        malformed = [StructField(MALFORMED, StringType())]
-    reader = spark.readStream.format(source.format).options(**{**fixed, **source.options})
-    place = source.uri if "://" in source.uri else spark_path(str(Path(source.uri).absolute()))
-    return reader.schema(StructType([*schema.fields, *malformed])).load(place).select("*", file_of_row())
-
-
 def file_of_row() -> Column:
     """FILE: the row's file as `SourceFile.path` names it; for rows that come straight out of files."""
     # Spark gives an address, in which a blank is %20; a plus sign must stay one.

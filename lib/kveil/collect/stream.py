@@ -1,30 +1,29 @@
-"""Growth by stream: Structured Streaming finds the new files, and every micro-batch lands like any other batch."""
+"""Growth by stream: Structured Streaming finds the new files, and every micro-batch lands like any other batch of files."""
 
-import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
-from kveil.collect.batches import AGAIN
 from kveil.collect.collected import memory
-from kveil.collect.growing import judged_batch, landed
-from kveil.collect.incoming import contract_of, of_found
-from kveil.collect.locations import locate
-from kveil.collect.readers import FILE, Found, read, stream, unreadable
+from kveil.collect.growing import landed, prepared
+from kveil.collect.growth import files_of
+from kveil.collect.locations import locate, spark_path
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.log import Progress
-from kveil.session import SPARK_ERRORS
+from kveil.session import SPARK_ERRORS, disk_is_full
 from kveil.settings.policy import Policy
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CONSENT
 from kveil.tables.store import TableStore
 
-_TOLD = re.compile(r"kveil\.errors\.(?:ContractError|KveilError): (sources\.[^\n]+)")
+_FILES = "path string, modificationTime timestamp, length bigint, content binary"
+_TOLD = re.compile(r"kveil\.errors\.\w+: ((?:sources\.|policy |--lake)[^\n]+)")
+"""The sentence inside what Spark says of a function that failed."""
 
 
 @dataclass(frozen=True)
@@ -34,57 +33,42 @@ class MicroBatch:
     policy: Policy
     lake: Lake
     source: str
-    schema: StructType
-    texts: bool
-    checkpoint: str
     run_id: str
     now: datetime
     build: str
 
-    def __call__(self, rows: DataFrame, number: int) -> None:
-        """Lands the rows, unless they are there: after a kill the stream brings a micro-batch again."""
-        store = TableStore(rows.sparkSession, self.lake)
-        ctx = Context(self.policy, store, self.run_id, self.now, Progress(), self.build, "collect")
-        done = [row for row in memory(ctx, self.source, "done") if row["way"] == "stream"]
-        stream_id = _stream_id(ctx, self.checkpoint)
-        if any((row["stream"], row["version"]) == (stream_id, number) for row in done):
-            return
-        # A lost checkpoint brings every file again; those that landed are known by their paths.
-        known = {row["path"] for row in memory(ctx, self.source, "done") if row["path"]}
-        files = sorted({row[FILE] for row in rows.select(FILE).distinct().collect()} - known)
-        units = [{"path": file, "stream": stream_id, "version": number} for file in files]
-        if not units:
-            return
-        source = contract_of(ctx, self.source)
-        one = of_found(self.source, source, (), Found(rows.where(F.col(FILE).isin(files)), self.schema, self.texts))
-        one = replace(one, rows=one.rows.withColumn(AGAIN, F.lit(False)))
+    def __call__(self, found: DataFrame, number: int) -> None:
+        """Lands the rows of the files found, unless they are there: after a kill the stream brings a micro-batch again."""
+        store = TableStore(found.sparkSession, self.lake)
+        ctx = Context(self.policy, store, f"{self.run_id}/{number}", self.now, Progress(), self.build, "collect")
+        # One row per file of the micro-batch.
+        paths = {row["path"] for row in found.select(F.regexp_replace("path", "^file:(//)?(?=/)", "").alias("path")).collect()}
+        grown = files_of(ctx, self.source, memory(ctx, self.source, "done"), paths)
         decisions = store.read(CONSENT.of(self.policy))
         with ctx.step(f"stream {self.source}, batch {number}") as note:
-            note.rows(landed(ctx, judged_batch(ctx, one, decisions, "stream", units), decisions))
+            what = prepared(ctx, self.source, grown, decisions)
+            note.rows(landed(ctx, what, decisions) if what else 0)
 
 
 def stream_in(ctx: Context, name: str) -> None:
-    """Lands all files that a source grown by stream has not brought yet, and stops; other sources are left alone."""
-    source = contract_of(ctx, name)
-    if source.incremental is None or source.incremental.by != "stream":
+    """Lands all files that a source grown by stream has not brought yet, and stops; other sources are left alone.
+
+    Raises the ContractError of the micro-batch that broke its contract; those before it have landed.
+    """
+    source = ctx.policy.sources[name]
+    if source.incremental is None or source.incremental.by != "stream" or not locate(ctx.spark, name, source, may_be_empty=True):
         return
-    files = locate(ctx.spark, name, source, may_be_empty=True)
-    if not files:
-        return
-    found = read(ctx.spark, name, source, files)
-    place = ctx.store.lake.checkpoint(f"{ctx.policy.name}_{name}")
-    land = MicroBatch(
-        ctx.policy, ctx.store.lake, name, found.schema, found.texts, place, ctx.run_id, ctx.now, ctx.build
-    )  # fmt: skip
-    writer = stream(ctx.spark, source, found.schema, files).writeStream.option("checkpointLocation", place)
+    place = source.uri if "://" in source.uri else spark_path(str(Path(source.uri).absolute()))
+    reader = ctx.spark.readStream.format("binaryFile").schema(_FILES).option("recursiveFileLookup", "true")
+    # Without their content, which the source's own reader reads.
+    files = reader.load(place).select("path")
+    checkpoint = ctx.store.lake.checkpoint(f"{ctx.policy.name}_{name}")
+    land = MicroBatch(ctx.policy, ctx.store.lake, name, ctx.run_id, ctx.now, ctx.build)
+    writer = files.writeStream.option("checkpointLocation", checkpoint).trigger(availableNow=True)
     try:
-        writer.trigger(availableNow=True).foreachBatch(land).start().awaitTermination()
+        writer.foreachBatch(land).start().awaitTermination()
     except SPARK_ERRORS as error:
         told = _TOLD.search(str(error))
-        raise (ContractError(told[1]) if told else unreadable(name, source)) from None
-
-
-def _stream_id(ctx: Context, checkpoint: str) -> str:
-    """The id that the checkpoint gives the stream; another checkpoint is another stream, which counts from 0 again."""
-    row = ctx.spark.read.text(f"{checkpoint}/metadata").first()
-    return str(json.loads(row["value"])["id"]) if row else ""
+        if told is None or disk_is_full(error):
+            raise
+        raise ContractError(told[1]) from None

@@ -70,8 +70,8 @@ def _way_problems(at: str, source: "Source", way: Incremental) -> Iterator[tuple
     if (way.by == "version") != (source.format == "delta") and way.by in ("version", "file", "stream"):
         need = "format: delta" if way.by == "version" else "a format of files, not delta"
         yield f"{at}.incremental.by", f"found {way.by!r}, which needs {need}"
-    if way.by == "stream" and source.format not in ("parquet", "csv", "json"):
-        yield f"{at}.incremental.by", f"found 'stream' for format {source.format}; allowed with: parquet, csv, json"
+    if way.by in ("file", "stream") and source.format == "jdbc":
+        yield f"{at}.incremental.by", f"found {way.by!r} for format jdbc; allowed: watermark"
     if way.by != "watermark":
         return
     if not source.key:
