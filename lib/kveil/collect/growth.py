@@ -40,7 +40,12 @@ def growth(ctx: Context, name: str) -> Growth:
     """What is new since the batches that are done; raises ContractError where the source changed in what was collected."""
     way = ctx.policy.sources[name].incremental
     assert way is not None, "only sources that grow are asked"
-    return _WAYS[way.by](ctx, name, [row for row in memory(ctx, name, "done") if row["way"] == way.by])
+    return _WAYS[way.by](ctx, name, [row for row in memory(ctx, name, "done") if _same(row["way"], way.by)])
+
+
+def _same(way: str, asked: str) -> bool:
+    """Whether a batch tells what is collected to a source that now grows in the asked way: files are files."""
+    return way == asked or {way, asked} == {"file", "stream"}
 
 
 def mark_of_inputs(ctx: Context, name: str) -> list[Any]:
