@@ -33,6 +33,8 @@ $(STAGES): setup
 	@$(BIN)/kveil $@ $(POLICY) --lake $(LAKE)
 
 test: setup ## runs the whole test suite
+	@sh scripts/postgres.sh
+	@$(BIN)/python -m kveil.jars
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with

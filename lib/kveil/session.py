@@ -29,6 +29,8 @@ def disk_is_full(error: BaseException | None) -> bool:
 
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
+POSTGRESQL = "org.postgresql:postgresql:42.7.8"
+"""The JDBC driver that a local session brings; a cluster has its own drivers."""
 
 _ALWAYS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -62,6 +64,7 @@ _LOCAL = {
 
 def session(app: str = "kveil") -> SparkSession:
     """The session to work in: a running or remote one where the platform brings it, else a local one with Delta."""
+    _hush()
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
@@ -72,11 +75,17 @@ def session(app: str = "kveil") -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
-        for key, value in {**_LOCAL, **_delta_jars()}.items():
+        for key, value in {**_LOCAL, **_jars()}.items():
             builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _hush() -> None:
+    """Keeps two loggers from saying what nobody should read, however much a job has logged."""
     # PySpark repeats a failed expression's message, which may hold a value, through a logger of its own.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    return builder.getOrCreate()
+    # At DEBUG py4j logs every argument that goes to the JVM, a database's password among them.
+    logging.getLogger("py4j").setLevel(logging.INFO)
 
 
 def _platform_brings_spark() -> bool:
@@ -86,15 +95,15 @@ def _platform_brings_spark() -> bool:
 
 
 def jar_folder() -> Path:
-    """Where `make setup` keeps Delta's jars, so that later sessions start without a network."""
+    """Where `make setup` keeps the jars of Delta and PostgreSQL, so that later sessions start without a network."""
     return Path(sys.prefix) / "share" / "kveil" / "jars"
 
 
-def _delta_jars() -> dict[str, str]:
+def _jars() -> dict[str, str]:
     jars = sorted(jar_folder().glob("*.jar"))
     if jars:
         return {"spark.jars": ",".join(map(str, jars))}
-    return {"spark.jars.packages": DELTA}
+    return {"spark.jars.packages": f"{DELTA},{POSTGRESQL}"}
 
 
 def code_version() -> str:

@@ -191,7 +191,7 @@ class TestContract:
 
     def test_reader_options_are_passed_on(self, spark, tmp_path):
         (tmp_path / "a.csv").write_text("person;amount;at\n1;2.5;")
-        (row,) = judged_rows(spark, source(tmp_path / "a.csv", format="csv", options={"sep": ";"}))
+        (row,) = judged_rows(spark, source(tmp_path / "a.csv", format="csv", csv={"delimiter": ";"}))
         assert row["amount"] == 2.5
 
     def test_a_csv_whose_header_is_in_another_order_is_not_misread(self, of_base, tmp_path):

@@ -7,7 +7,7 @@ from kveil.errors import ContractError
 
 
 def found(uri):
-    return locate(None, "rows", SimpleNamespace(uri=str(uri)))
+    return locate(None, "rows", SimpleNamespace(uri=str(uri), format="csv"))
 
 
 def test_a_file_is_measured_and_hashed(tmp_path):
@@ -67,7 +67,7 @@ def test_an_empty_folder_and_a_delta_table_are_refused(tmp_path):
     with pytest.raises(ContractError, match="holds no data file"):
         found(tmp_path)
     (tmp_path / "_delta_log").mkdir()
-    with pytest.raises(ContractError, match="is a Delta table"):
+    with pytest.raises(ContractError, match="say format: delta"):
         found(tmp_path)
 
 

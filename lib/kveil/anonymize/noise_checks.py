@@ -23,7 +23,7 @@ def check_noise(clean: DataFrame, settings: Anonymize) -> None:
     SettingsError for a noise key that is not there.
     """
     if settings.noise_key is not None:
-        named_secret(settings.noise_key.env)
+        named_secret(settings.noise_key)
     types = dict(clean.dtypes)
     for name, role in settings.noise.items():
         if not _carries(types[name], role):

@@ -1,6 +1,5 @@
 """The release's secret, of which its noise is a function: made before the draw, destroyed with staging."""
 
-import os
 from dataclasses import replace
 
 from kveil.anonymize.identity import used_columns
@@ -9,6 +8,7 @@ from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
 from kveil.errors import SettingsError
 from kveil.privacy.randomness import SECRET_BYTES, fresh_secret
+from kveil.settings.secrets import resolved
 from kveil.tables.schema import RELEASE_SECRET
 from kveil.tables.store import NO_STATISTICS
 
@@ -23,18 +23,18 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
         return draws
     named = ctx.policy.anonymize.noise_key
     if named is not None:
-        return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named.env))
+        return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named))
     return replace(draws, secret=_release_secret(ctx, release_id))
 
 
-def named_secret(variable: str) -> bytes:
-    """The secret of `noise_key` in an environment variable; SettingsError when it is not there or short."""
-    secret = os.environ.get(variable, "").encode()
+def named_secret(reference: str) -> bytes:
+    """The secret of `noise_key`; SettingsError when it is not there or short."""
+    secret = resolved(reference, "anonymize.noise_key").encode()
     if len(secret) < SECRET_BYTES:
         raise SettingsError(
             [
-                f"anonymize.noise_key.env: the environment variable {variable} holds {len(secret)} bytes; at least "
-                f"{SECRET_BYTES} of a random secret are needed; set it, say to what `openssl rand -hex 32` prints, and keep it"
+                f"anonymize.noise_key: {reference} holds {len(secret)} bytes; at least {SECRET_BYTES} of a random secret are "
+                "needed; put there, say, what `openssl rand -hex 32` prints, and keep it"
             ]
         )
     return secret

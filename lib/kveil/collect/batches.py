@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from kveil.collect.collected import Batch, memory, plan, series, settle
 from kveil.collect.contract import REASON, ROW, RULE
+from kveil.collect.found import FILE, POSITION
 from kveil.collect.incoming import Incoming, readable
 from kveil.collect.keys import DUPLICATE
 from kveil.collect.provenance import Fate, check_sum, kept, quarantined
 from kveil.collect.quarantine import as_quarantine, store_quarantine
-from kveil.collect.readers import FILE, POSITION
 from kveil.context import Context
 from kveil.errors import KveilError
 from kveil.tables.schema import COVERED, INCOMING, QUARANTINE, RAW

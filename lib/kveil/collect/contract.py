@@ -7,8 +7,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from kveil.collect.readers import FILE, MALFORMED, POSITION, Found
+from kveil.collect.found import FILE, MALFORMED, POSITION, Found
 from kveil.collect.row_rules import Rule, broken_rules, rules_of
+from kveil.collect.text import as_spark_writes, text_flaws
 from kveil.errors import ContractError
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
@@ -80,10 +81,10 @@ def completed(source: Source, required: Sequence[str] = ()) -> Source:
 def judged(found: Found, source: Source) -> DataFrame:
     """The declared columns in their declared types, with REASON, RULE, FILE, POSITION and ROW; ignored columns are gone."""
     raw = {name: F.col(name) for name in source.columns}
-    typed = {name: _typed(raw[name], contract, found.texts) for name, contract in source.columns.items()}
-    rules = []
+    typed = {name: _typed(raw[name], contract, source, found.texts) for name, contract in source.columns.items()}
+    rules = [Rule(*flaw) for flaw in text_flaws(list(raw.values()))] if found.texts else []
     if MALFORMED in found.rows.columns:
-        rules.append(Rule("row.fields", "row: has more or fewer fields than the header", F.col(MALFORMED).isNotNull()))
+        rules.insert(0, Rule("row.fields", "row: has more or fewer fields than the header", F.col(MALFORMED).isNotNull()))
     for name, contract in source.columns.items():
         rules += rules_of(name, contract, raw[name], typed[name], found.texts)
     reason, rule = broken_rules(rules)
@@ -110,8 +111,8 @@ def _where_known(found: Found, name: str, type_: str) -> Column:
     return F.col(name) if name in found.rows.columns else F.lit(None).cast(type_).alias(name)
 
 
-def _typed(raw: Column, contract: ColumnContract, texts: bool) -> Column:
-    return raw.try_cast(contract.type) if texts else raw.cast(contract.type)
+def _typed(raw: Column, contract: ColumnContract, source: Source, texts: bool) -> Column:
+    return as_spark_writes(raw, contract.type, source.csv).try_cast(contract.type) if texts else raw.cast(contract.type)
 
 
 def _allowed_types(declared: str) -> str:

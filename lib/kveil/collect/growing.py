@@ -13,8 +13,10 @@ from kveil.collect.collected import memory, next_batch
 from kveil.collect.growth import Growth
 from kveil.collect.incoming import Incoming, candidates
 from kveil.collect.keys import without_known_aside
+from kveil.collect.locations import check_unchanged
 from kveil.collect.provenance import check_fate
 from kveil.collect.quarantine import quarantine_of
+from kveil.collect.row_counts import check_row_count
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.tables.schema import COVERED, QUARANTINE, RAW
@@ -50,6 +52,9 @@ def judged_batch(ctx: Context, one: Incoming, decisions: DataFrame, way: str, un
     if way in ("watermark", "again"):
         rows = without_known_aside(rows, quarantine_of(ctx, one.name))
     what = staged(ctx, one, rows, next_batch(ctx, one.name, way, units))
+    check_unchanged(ctx.spark, one.name, one.source, one.files)
+    if way != "again":
+        check_row_count(ctx.spark, one.name, one.source, what.fate.read - what.again)
     check_fate(one.name, one.source, what.fate, False, staged_rows(ctx, one.name).where(BROKEN))
     return what
 
@@ -135,4 +140,5 @@ def _together(ctx: Context, found: Growth, newly: DataFrame | None) -> Incoming 
     shown = found.new or found.again
     if shown is None or not new + again:
         return None
-    return replace(shown, rows=reduce(DataFrame.unionByName, new + again))
+    files = [*(found.new.files if found.new else ()), *(found.again.files if again and found.again else ())]
+    return replace(shown, rows=reduce(DataFrame.unionByName, new + again), files=tuple(dict.fromkeys(files)))

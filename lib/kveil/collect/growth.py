@@ -7,14 +7,15 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 
 from kveil.collect.collected import memory
+from kveil.collect.found import Found
 from kveil.collect.incoming import Incoming, contract_of, incoming, of_found
 from kveil.collect.locations import SourceFile, locate
-from kveil.collect.readers import Found
 from kveil.collect.watermarks import window
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
-from kveil.tables.changes import appended, current_version, rows_at
+from kveil.tables.changes import appended
+from kveil.tables.foreign import at_version
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,9 @@ def _same(way: str, asked: str) -> bool:
 def mark_of_inputs(ctx: Context, name: str) -> list[Any]:
     """What changes when there is something new in a source: its files, or its Delta version."""
     source = ctx.policy.sources[name]
-    if source.incremental is not None and source.incremental.by == "version":
-        return [current_version(ctx.spark, name, source.uri)]
     files = locate(ctx.spark, name, source, may_be_empty=source.incremental is not None and bool(memory(ctx, name, "done")))
-    return [[file.path, file.bytes, file.sha256] for file in files]
+    # Nothing tells from outside whether a database's rows changed, so they are looked at in every run.
+    return [[file.path, file.bytes, file.sha256 or ctx.run_id] for file in files]
 
 
 def files_of(ctx: Context, name: str, done: Sequence[Row], only: Set[str] | None = None) -> Growth:
@@ -104,15 +104,19 @@ def _by_watermark(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
 
 def _by_version(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
     source = contract_of(ctx, name)
-    until = current_version(ctx.spark, name, source.uri)
+    (table,) = locate(ctx.spark, name, source)
+    until = table.version
+    assert until is not None, "a Delta table is located at a version"
     since = done[-1]["version"] if done else None
     again = None
     if since is not None and _left_out(done):
-        again = _found(name, source, rows_at(ctx.spark, source.uri, since))
+        again = _found(name, source, at_version(ctx.spark, source.uri, since))
     if since == until:
         return Growth(None, again)
-    rows = rows_at(ctx.spark, source.uri, until) if since is None else appended(ctx.spark, name, source.uri, since, until)
-    return Growth(_found(name, source, rows), again, [{"version": until, "path": source.uri}])
+    rows = at_version(ctx.spark, source.uri, until) if since is None else appended(ctx.spark, name, source.uri, since, until)
+    return Growth(
+        _found(name, source, rows), again, [{"version": until, "path": table.path, "bytes": table.bytes, "sha256": table.sha256}]
+    )
 
 
 def _found(name: str, source: Source, rows: DataFrame) -> Incoming:

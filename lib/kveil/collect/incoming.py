@@ -8,9 +8,11 @@ from pyspark.sql import Column, DataFrame
 
 from kveil.collect import consent
 from kveil.collect.contract import check_columns, completed, ignored_columns, judged
+from kveil.collect.found import Found
 from kveil.collect.keys import with_duplicates
+from kveil.collect.landing import landed
 from kveil.collect.locations import SourceFile
-from kveil.collect.readers import Found, read, unreadable
+from kveil.collect.readers import read, unreadable
 from kveil.context import Context
 from kveil.session import SPARK_ERRORS, disk_is_full
 from kveil.settings.contract import ColumnContract
@@ -43,10 +45,14 @@ def contract_of(ctx: Context, name: str) -> Source:
     return completed(whole, (ctx.policy.person, "purpose", "decision", "decided_at"))
 
 
-def incoming(ctx: Context, name: str, files: tuple[SourceFile, ...]) -> Incoming:
-    """The rows of a source's files, judged one by one; raises ContractError where a column does not fit."""
+def incoming(ctx: Context, name: str, files: tuple[SourceFile, ...], at_rest: bool = False) -> Incoming:
+    """The rows of a source, judged one by one; raises ContractError where a column does not fit.
+
+    With `at_rest` a database's rows are fetched now, for who looks at them more than once.
+    """
     source = contract_of(ctx, name)
-    return of_found(name, source, files, read(ctx.spark, name, source, files))
+    found = read(ctx.spark, name, source, files)
+    return of_found(name, source, files, landed(ctx, name, source, found) if at_rest else found)
 
 
 def of_found(name: str, source: Source, files: tuple[SourceFile, ...], found: Found) -> Incoming:
@@ -69,4 +75,4 @@ def readable(name: str, source: Source) -> Iterator[None]:
         # A full disk is no fault of the source; the command line has a sentence for it.
         if disk_is_full(error):
             raise
-        raise unreadable(name, source) from None
+        raise unreadable(name, source, error) from None

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -14,17 +14,23 @@ from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
 from kveil.settings.packages import packaged
 from kveil.settings.sources import Source
+from kveil.tables import foreign
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file as it was found: its path, its size in bytes and the SHA-256 of its content."""
+    """A file as it was found: its path, its size in bytes and the SHA-256 of its content.
+
+    A Delta table stands as one, at a version, with its size (0 where an older version's is not known) and a hash of its id and
+    version; so does what is read of a database, whose size and hash nothing tells (0 and empty).
+    """
 
     path: str
     bytes: int
     sha256: str
+    version: int | None = None
 
     @property
     def partition(self) -> tuple[str, ...]:
@@ -38,9 +44,13 @@ def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = 
 
     With `may_be_empty` a folder without files is no error: it may be emptied between deliveries.
 
-    The uri is `package://PACKAGE/inner/path` (a file of an installed Python package, which is not imported), a local
+    The uri of files is `package://PACKAGE/inner/path` (a file of an installed Python package, which is not imported), a local
     file or folder, or any path that Spark can list (`scheme://...`).
     """
+    if source.format == "jdbc":
+        return (SourceFile(f"{source.uri} {source.jdbc.relation}" if source.jdbc else source.uri, 0, ""),)
+    if source.format == "delta":
+        return (_delta_table(spark, name, source),)
     if "://" in source.uri and not source.uri.startswith("package://"):
         return _once_each(_remote_files(spark, name, source.uri, may_be_empty))
     path = _packaged(name, source.uri) if source.uri.startswith("package://") else Path(source.uri).absolute()
@@ -50,6 +60,47 @@ def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = 
 def spark_path(path: str) -> str:
     """The path as Spark's readers take it: with its scheme, and with glob characters meant literally."""
     return re.sub(r"([\\\[\]{}*?])", r"\\\1", path if re.match(r"^\w[\w+.-]+:", path) else f"file://{path}")
+
+
+def partition_options(files: Sequence[SourceFile]) -> dict[str, str]:
+    """The reader's option that makes `column=value` folders columns, where files lie in such below one common folder."""
+    above = {PurePosixPath(file.path).parents[len(file.partition)] for file in files}
+    inside = any(file.partition for file in files)
+    return {"basePath": spark_path(str(above.pop()))} if inside and len(above) == 1 else {}
+
+
+def check_unchanged(spark: SparkSession, name: str, source: Source, files: Sequence[SourceFile]) -> None:
+    """Raises ContractError when a file is no longer what was located, so that what was read of it may be two halves.
+
+    Delta tables are read at a version and databases once, so these cannot change.
+    """
+    if source.format in ("jdbc", "delta"):
+        return
+    changed = [file.path for file in files if _again(spark, name, file) != file]
+    if changed:
+        raise ContractError(
+            f"sources.{name}: the file {changed[0]} changed while it was read, so nothing of it was kept; deliver files whole "
+            "(written under another name, then renamed) and run collect again"
+        )
+
+
+def _again(spark: SparkSession, name: str, file: SourceFile) -> SourceFile | None:
+    try:
+        return _hashed(Path(file.path)) if file.path.startswith("/") else _remote_files(spark, name, spark_path(file.path))[0]
+    except (OSError, ContractError):
+        return None
+
+
+def _delta_table(spark: SparkSession, name: str, source: Source) -> SourceFile:
+    try:
+        found = foreign.described(spark, source.uri, source.version)
+    except SPARK_ERRORS:
+        raise ContractError(
+            f"sources.{name}.uri: there is no Delta table at {source.uri} that Spark can read; give its folder, path or "
+            "catalog.schema.table"
+        ) from None
+    digest = hashlib.sha256(f"{found.id} {found.version}".encode()).hexdigest()
+    return SourceFile(f"{source.uri}@v{found.version}", found.bytes, digest, found.version)
 
 
 def _packaged(name: str, uri: str) -> Path:
@@ -63,7 +114,7 @@ def _local_files(name: str, uri: str, path: Path, may_be_empty: bool) -> list[So
     if not path.exists():
         raise ContractError(f"sources.{name}.uri: {uri} is not there; give the path of a file or folder")
     if (path / "_delta_log").exists():
-        raise ContractError(f"sources.{name}.uri: {uri} is a Delta table, whose files may hold deleted rows; give exported files")
+        raise ContractError(f"sources.{name}.uri: {uri} is a Delta table, whose files may hold deleted rows; say format: delta")
     found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and _is_data(file, path))
     if not found and not may_be_empty:
         raise ContractError(f"sources.{name}.uri: the folder {uri} holds no data file; put the source's files there")
@@ -87,7 +138,7 @@ def _hashed(path: Path) -> SourceFile:
     return SourceFile(str(path), size, digest.hexdigest())
 
 
-def _remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool) -> list[SourceFile]:
+def _remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool = False) -> list[SourceFile]:
     try:
         listed = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(uri)
         # One row per file: the driver holds paths and hashes, never content.

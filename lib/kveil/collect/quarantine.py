@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.collect.contract import REASON, ROW, RULE
-from kveil.collect.readers import FILE, POSITION
+from kveil.collect.found import FILE, POSITION
 from kveil.context import Context
 from kveil.tables.schema import QUARANTINE
 

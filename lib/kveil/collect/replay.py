@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from kveil.collect.batches import AGAIN, REPLAY, land, leave_staging, staged
 from kveil.collect.collected import memory, next_batch
 from kveil.collect.contract import judged, of_json
+from kveil.collect.found import FILE, POSITION
 from kveil.collect.growing import check_same_columns, recover
 from kveil.collect.incoming import Incoming, candidates, contract_of
 from kveil.collect.provenance import batch_provenance
 from kveil.collect.quarantine import quarantine_of
-from kveil.collect.readers import FILE, POSITION
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.tables.schema import CONSENT, PROVENANCE, RAW

@@ -15,10 +15,13 @@ from kveil.collect.collected import memory, replaced
 from kveil.collect.growing import grow, landed, people, prepared, recover, withdraw
 from kveil.collect.growth import Growth, growth, mark_of_inputs
 from kveil.collect.incoming import Incoming, candidates, incoming, readable
+from kveil.collect.landing import landings_destroyed
 from kveil.collect.locations import locate
 from kveil.collect.provenance import Fate, batch_provenance, check_fate, check_sum, counted, kept, provenance_rows, quarantined
 from kveil.collect.quarantine import as_quarantine, store_quarantine
+from kveil.collect.row_counts import check_row_count
 from kveil.collect.stream import stream_in
+from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
 from kveil.tables.schema import CONSENT, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
@@ -49,6 +52,11 @@ def run(ctx: Context) -> StageResult:
     Sources that grow follow: rows of people who withdrew leave first, then each source's new rows are staged and checked,
     and only when all are within their contracts do they land.
     """
+    with landings_destroyed(ctx):
+        return _run(ctx)
+
+
+def _run(ctx: Context) -> StageResult:
     for name in ctx.policy.sources:
         recover(ctx, name)
     fixed = ctx.policy.consent.as_of
@@ -79,7 +87,7 @@ def run(ctx: Context) -> StageResult:
 def _whole(ctx: Context, name: str) -> Incoming:
     with ctx.step(f"contract of {name}") as note:
         files = locate(ctx.spark, name, ctx.policy.sources[name])
-        one = incoming(ctx, name, files)
+        one = incoming(ctx, name, files, at_rest=True)
         note.text = f"{len(one.source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
         return one
 
@@ -110,6 +118,7 @@ def _fate(ctx: Context, one: Incoming, latest: DataFrame) -> Fate:
         rows = candidates(ctx, one, latest)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
         note.text = _in_words(fate)
+    check_row_count(ctx.spark, one.name, one.source, fate.read)
     check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry, rows)
     return fate
 
@@ -148,7 +157,8 @@ def _store_raw(ctx: Context, one: Incoming, rows: DataFrame) -> int:
     with ctx.step(f"raw {one.name}") as note, readable(one.name, one.source):
         replaced(ctx, one.name)
         ref = RAW.of(ctx.policy, one.name)
-        ctx.store.replace(ref, rows.where(kept()).select(*one.source.columns), properties=NO_STATISTICS)
+        with undone_if_changed(ctx, ref, one.name, one.source, one.files):
+            ctx.store.replace(ref, rows.where(kept()).select(*one.source.columns), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)

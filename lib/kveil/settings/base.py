@@ -30,4 +30,5 @@ Epsilon = Annotated[Decimal, Field(gt=0, le=1000), AfterValidator(_at_nano_preci
 class Section(BaseModel):
     """A part of a policy: unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What was given may be a secret in the wrong place, so no exception shows it; the loader decides what a sentence repeats.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

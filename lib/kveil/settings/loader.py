@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from kveil.errors import SettingsError
 from kveil.settings.policy import Policy
+from kveil.settings.secrets import UNSHOWN, sounds_secret
 
 
 def load(path: str | Path) -> Policy:
@@ -50,7 +51,14 @@ def _document(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: cannot be read ({type(error).__name__}); give a readable YAML policy"]) from None
     except yaml.YAMLError as error:
-        raise SettingsError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from None
+        raise SettingsError([f"{path}: is not valid YAML: {_fault(error)}"]) from None
+
+
+def _fault(error: yaml.YAMLError) -> str:
+    """What is wrong and in which line, without the line itself: it may hold what should not be in a policy."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    return f"{error.problem}, line {error.problem_mark.line + 1}"
 
 
 def _sentence(path: str | Path, problem: Any) -> str:
@@ -62,5 +70,6 @@ def _sentence(path: str | Path, problem: Any) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     found = problem["input"]
-    shown = f"found {found!r}; " if isinstance(found, str | int | float | bool | None) else ""
+    secret = problem["type"] == UNSHOWN or any(sounds_secret(str(part)) for part in problem["loc"])
+    shown = f"found {found!r}; " if isinstance(found, str | int | float | bool | None) and not secret else ""
     return f"{path}: {key}: {shown}{message}"

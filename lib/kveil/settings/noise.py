@@ -5,9 +5,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from kveil.settings.base import Epsilon, Section
+from kveil.settings.secrets import SecretReference
 
 _MOST_SCALE = 2**55
 _MOST_BOUND = 2**62
@@ -140,10 +141,19 @@ class Contribution(Section):
     rows: Annotated[int, Field(ge=1)]
 
 
-class NoiseKey(Section):
-    """A secret by reference: an unchanged row then gets the same draw in every release, so that releases cannot be averaged."""
+def _by_reference(value: Any) -> Any:
+    return f"secret://env/{value['env']}" if isinstance(value, dict) and set(value) == {"env"} else value
 
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+def _as_first_written(reference: str) -> Any:
+    # The id of a release is a hash of what is dumped: it must not change for policies that name an environment variable.
+    kind, _, place = reference.removeprefix("secret://").partition("/")
+    return {"env": place} if kind == "env" else reference
+
+
+NoiseKey = Annotated[SecretReference, BeforeValidator(_by_reference), PlainSerializer(_as_first_written)]
+"""A secret by reference (`{env: NAME}` is short for secret://env/NAME): an unchanged row then gets the same draw in every
+release, so that releases cannot be averaged."""
 
 
 def total_epsilon(noise: dict[str, RowNoise]) -> Decimal:

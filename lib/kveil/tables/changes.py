@@ -1,12 +1,11 @@
 """What was appended to somebody else's Delta table between two of its versions."""
 
-from pathlib import Path
-
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from kveil.errors import ContractError
+from kveil.tables.foreign import at_version, identifier
 
 _APPENDS = ("WRITE", "STREAMING UPDATE", "COPY INTO")
 _REWRITES = ("OPTIMIZE", "REORG")
@@ -16,22 +15,6 @@ _KEEPS = (
 )  # fmt: skip
 _FEED = "delta.enableChangeDataFeed"
 _FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-
-
-def current_version(spark: SparkSession, name: str, uri: str) -> int:
-    """The table's version now; ContractError when there is no such table."""
-    try:
-        row = spark.sql(f"DESCRIBE HISTORY {_address(uri)} LIMIT 1").first()
-    except PySparkException:
-        row = None
-    if row is None:
-        raise ContractError(f"sources.{name}.uri: {uri} is no Delta table that can be read; give the folder of one")
-    return int(row["version"])
-
-
-def rows_at(spark: SparkSession, uri: str, version: int) -> DataFrame:
-    """The table's rows at a version."""
-    return spark.sql(f"SELECT * FROM {_address(uri)} VERSION AS OF {version}")
 
 
 def appended(spark: SparkSession, name: str, uri: str, since: int, until: int) -> DataFrame:
@@ -47,7 +30,7 @@ def appended(spark: SparkSession, name: str, uri: str, since: int, until: int) -
     for commit in commits:
         if not _adds_only(commit):
             raise _changed(name, uri, f"version {commit['version']} is a {commit['operation']}")
-    old, new = rows_at(spark, uri, since), rows_at(spark, uri, until)
+    old, new = at_version(spark, uri, since), at_version(spark, uri, until)
     if any(commit["operation"] in _REWRITES for commit in commits):
         return new.exceptAll(old) if old.columns == new.columns else new.exceptAll(_widened(old, new))
     before = old.select(F.col("_metadata.file_path").alias("_kveil_old")).distinct()
@@ -56,7 +39,7 @@ def appended(spark: SparkSession, name: str, uri: str, since: int, until: int) -
 
 
 def _commits(spark: SparkSession, name: str, uri: str, since: int, until: int) -> list[Row]:
-    history = spark.sql(f"DESCRIBE HISTORY {_address(uri)}")
+    history = spark.sql(f"DESCRIBE HISTORY {identifier(uri)}")
     # One row per commit since the last collect.
     commits = history.where(f"version > {since} AND version <= {until}").orderBy("version").collect()
     if until < since or len(commits) != until - since:
@@ -69,11 +52,11 @@ def _commits(spark: SparkSession, name: str, uri: str, since: int, until: int) -
 
 def _fed(spark: SparkSession, name: str, uri: str, since: int, until: int) -> DataFrame | None:
     """The inserted rows out of the change data feed; None where it was not on all the time."""
-    properties = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {_address(uri)}").collect()}
+    properties = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {identifier(uri)}").collect()}
     if properties.get(_FEED, "false").lower() != "true":
         return None
     options = {"readChangeFeed": "true", "startingVersion": str(since + 1), "endingVersion": str(until)}
-    feed = spark.read.format("delta").options(**options).load(_place(uri))
+    feed = spark.read.options(**options).table(identifier(uri))
     try:
         others = feed.where("_change_type <> 'insert'").count()
     except PySparkException:  # switched on after the first of these versions
@@ -103,11 +86,3 @@ def _widened(old: DataFrame, new: DataFrame) -> DataFrame:
     """The old rows with the columns that were added since, as nulls."""
     types = dict(new.dtypes)
     return old.select(*[F.col(c) if c in old.columns else F.lit(None).cast(types[c]).alias(c) for c in new.columns])
-
-
-def _address(uri: str) -> str:
-    return f"delta.`{_place(uri)}`"
-
-
-def _place(uri: str) -> str:
-    return uri if "://" in uri else str(Path(uri).absolute())

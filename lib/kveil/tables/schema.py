@@ -23,6 +23,13 @@ from kveil.tables.declaration import Column, Table
 RAW = Table(
     "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
 )
+LANDING = Table(
+    "restricted",
+    "{policy}_{source}_landing",
+    "A database's rows as they were fetched, while collect works on them; destroyed at its end.",
+    (),
+    "the source's declared columns",
+)
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
@@ -70,9 +77,9 @@ PROVENANCE = Table(
         _BUILD,
         Column("source", "string", "the source's name"),
         Column("uri", "string", "the address in the policy"),
-        Column("path", "string", "the file read"),
-        Column("bytes", "bigint", "the file's size"),
-        Column("sha256", "string", "the file's SHA-256"),
+        Column("path", "string", "the file read; of Delta the table@vVERSION, of a database its address and table or query"),
+        Column("bytes", "bigint", "the file's size; 0 where nothing tells it"),
+        Column("sha256", "string", "the file's SHA-256; of Delta that of table id and version; empty of a database"),
         Column("rows_in", "bigint", "rows read from all files of the source"),
         Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
         Column("rows_duplicate", "bigint", "rows of the source that repeat another one with the same key, in all columns"),
@@ -375,9 +382,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT,
-    STAGING, RELEASE_SECRET,
-    FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS, FEATURES, PREDICTIONS,
-    MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES, AGGREGATE_GROUPS,
-    AGGREGATE_SECRET,
+    RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER,
+    BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
+    PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
+    AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET,
 )  # fmt: skip
