@@ -70,6 +70,8 @@ def _way_problems(at: str, source: "Source", way: Incremental) -> Iterator[tuple
     if (way.by == "version") != (source.format == "delta") and way.by in ("version", "file", "stream"):
         need = "format: delta" if way.by == "version" else "a format of files, not delta"
         yield f"{at}.incremental.by", f"found {way.by!r}, which needs {need}"
+    if source.version is not None:
+        yield f"{at}.version", "fixes the version of a source that is to grow; remove it, or incremental"
     if way.by in ("file", "stream") and source.format == "jdbc":
         yield f"{at}.incremental.by", f"found {way.by!r} for format jdbc; allowed: watermark"
     if way.by != "watermark":
