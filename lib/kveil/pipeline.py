@@ -66,9 +66,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "collect",
         "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "clean"),
+        ("person", "purpose", "sources", "consent", "law", "clean"),
         (),
-        (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE),
+        (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE, t.LAW_LOG),
         kveil.collect.stage.run,
         kveil.collect.stage.inputs,
     ),
@@ -126,13 +126,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "writes what was asked, done, measured and not claimed",
-        ("person", "purpose", "sources", "consent", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
+        ("person", "purpose", "sources", "consent", "law", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
         (
             t.PROVENANCE,
+            t.LAW_LOG,
             t.CLEANING_LOG,
             t.BUDGET_LEDGER,
             t.RELEASE,
             t.RELEASES,
+            t.AGGREGATES,
             t.PRIVACY_METRICS,
             t.MODELS,
             t.UTILITY_METRICS,

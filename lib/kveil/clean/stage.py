@@ -19,7 +19,7 @@ from kveil.clean.split import person_splits
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
-from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW
+from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW, RAW_ROW
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -27,7 +27,7 @@ def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
     log, clean = CleaningLog(), ctx.policy.clean
     raw = _corrected(ctx, clean.base, log)
-    base = Trail(clean.base, without_duplicates(raw))
+    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
 
     _remove_out_of_range(ctx, base)
@@ -74,7 +74,7 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name))
+    trail = Trail(name, (_corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)).drop(RAW_ROW))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())

@@ -10,6 +10,7 @@ from kveil.collect.contract import REASON, ROW, RULE
 from kveil.collect.found import FILE, POSITION
 from kveil.collect.incoming import Incoming, readable
 from kveil.collect.keys import DUPLICATE
+from kveil.collect.minimised import minimised
 from kveil.collect.provenance import Fate, check_sum, kept, quarantined
 from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.context import Context
@@ -80,7 +81,7 @@ def land(ctx: Context, what: Staged, people: DataFrame | None) -> int:
     if people is not None:
         rows = people.select(F.lit(name).alias("source"), "person", F.lit(batch.attempt).alias("attempt"))
         ctx.store.replace_where(ctx.ref(COVERED), rows, attempt=batch.attempt)
-    kept_rows = staged_rows(ctx, name).where(F.col(FATE) == "kept").select(*what.one.source.columns)
+    kept_rows = minimised(ctx.store, staged_rows(ctx, name).where(F.col(FATE) == "kept"), ctx.policy, name)
     note, written = ctx.store.append_once(RAW.of(ctx.policy, name), kept_rows, series(ctx, name), batch.number, batch.attempt)
     finish(ctx, name)
     if note != batch.attempt:

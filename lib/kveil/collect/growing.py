@@ -11,15 +11,16 @@ from pyspark.sql import functions as F
 from kveil.collect.batches import AGAIN, BROKEN, Staged, finish, land, leave_staging, staged, staged_rows
 from kveil.collect.collected import memory, next_batch
 from kveil.collect.growth import Growth
-from kveil.collect.incoming import Incoming, candidates
+from kveil.collect.incoming import Incoming, candidates, incoming
 from kveil.collect.keys import without_known_aside
-from kveil.collect.locations import check_unchanged
+from kveil.collect.locations import check_unchanged, locate
 from kveil.collect.provenance import check_fate
 from kveil.collect.quarantine import quarantine_of
 from kveil.collect.row_counts import check_row_count
 from kveil.context import Context
 from kveil.errors import ContractError
-from kveil.tables.schema import COVERED, QUARANTINE, RAW
+from kveil.settings.regimes import asked_by
+from kveil.tables.schema import COVERED, QUARANTINE, RAW, RAW_ROW
 
 
 def grow(ctx: Context) -> list[str]:
@@ -70,7 +71,7 @@ def newly_consenting(ctx: Context, name: str, decisions: DataFrame) -> DataFrame
     """People (a column person) who consent and whose rows of earlier batches were left out; None where a source has no people."""
     if ctx.policy.person not in ctx.policy.sources[name].columns:
         return None
-    granting = decisions.where(F.col("decision") == "grant").select("person")
+    granting = _allowing(ctx, name, decisions)
     covered = _covered(ctx, name)
     return granting if covered is None else granting.join(covered, "person", "left_anti")
 
@@ -80,7 +81,7 @@ def withdraw(ctx: Context, name: str, decisions: DataFrame) -> int | None:
     covered = _covered(ctx, name)
     if covered is None:
         return 0 if ctx.policy.person in ctx.policy.sources[name].columns else None
-    granting = decisions.where(F.col("decision") == "grant").select("person")
+    granting = _allowing(ctx, name, decisions)
     gone = covered.join(granting, "person", "left_anti").distinct()
     if gone.isEmpty():
         return 0
@@ -97,29 +98,42 @@ def withdraw(ctx: Context, name: str, decisions: DataFrame) -> int | None:
     return deleted
 
 
-def people(ctx: Context, name: str, found: Growth) -> DataFrame:
-    """Everybody (a column person) in a source's new rows, in those left out before, and in its raw table."""
-    person = F.col(ctx.policy.person).cast("string").alias("person")
-    parts = [one.rows.select(person) for one in (found.new, found.again) if one is not None]
-    covered = _covered(ctx, name)
-    parts += [covered] if covered is not None else []
-    if not parts:
-        return ctx.store.rows(COVERED, []).select("person")
-    return reduce(DataFrame.union, parts)
+def known_rows(ctx: Context, name: str, found: Growth) -> DataFrame:
+    """A source's rows, with their columns in the raw table: those that are there, the new ones and those left out before.
+
+    For who asks about people whom a source names. A stream finds its rows later, so its files are read for this.
+    """
+    ref, used = RAW.of(ctx.policy, name), ctx.policy.used_columns(name)
+    source = ctx.policy.sources[name]
+    if source.incremental is not None and source.incremental.by == "stream":
+        files = locate(ctx.spark, name, source, may_be_empty=True)
+        parts = [incoming(ctx, name, files).rows.select(*used)] if files else []
+    else:
+        parts = [one.rows.select(*used) for one in (found.new, found.again) if one is not None]
+    if ctx.store.exists(ref):
+        parts.append(ctx.store.read(ref).select(*used))
+    empty = ctx.spark.createDataFrame([], ", ".join(f"{column} {source.columns[column].type}" for column in used))
+    return reduce(DataFrame.unionByName, parts, empty)
 
 
 def check_same_columns(ctx: Context, one: Incoming) -> None:
-    """Raises ContractError when the raw table was made with other columns than the policy now declares."""
+    """Raises ContractError when the raw table was made with other columns than the policy now declares and uses."""
     ref = RAW.of(ctx.policy, one.name)
     if not memory(ctx, one.name, "done") or not ctx.store.exists(ref):
         return
-    there, declared = dict(ctx.store.read(ref).dtypes), {name: contract.type for name, contract in one.source.columns.items()}
+    there = {name: type_ for name, type_ in ctx.store.read(ref).dtypes if name != RAW_ROW}
+    declared = {name: one.source.columns[name].type for name in ctx.policy.used_columns(one.name)}
     if there != declared:
         other = sorted(name for name in {*there, *declared} if there.get(name) != declared.get(name))
         raise ContractError(
             f"sources.{one.name}.columns: {', '.join(other)} differ from the raw table's columns, and a source that grows keeps "
-            "those of its first batch; declare them as they were, or collect into a source of another name"
+            "those of its first batch; declare and use them as they were, or collect into a source of another name"
         )
+
+
+def _allowing(ctx: Context, name: str, people: DataFrame) -> DataFrame:
+    """The people (a column person) who allow the basis on which a source is used."""
+    return people.where(F.array_contains("allows", asked_by(ctx.policy.law.basis_of(name)))).select("person")
 
 
 def _covered(ctx: Context, name: str) -> DataFrame | None:

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
-from kveil.collect import consent
+from kveil.collect import consent, lawful
 from kveil.collect.contract import check_columns, completed, ignored_columns, judged
 from kveil.collect.found import Found
 from kveil.collect.keys import with_duplicates
@@ -15,8 +16,12 @@ from kveil.collect.locations import SourceFile
 from kveil.collect.readers import read, unreadable
 from kveil.context import Context
 from kveil.session import SPARK_ERRORS, disk_is_full
+from kveil.settings.consent import DECISIONS, event_columns
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
+from kveil.tables.people import population_id, with_erased
+
+_ERASED = "_kveil_erased"
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,9 @@ def contract_of(ctx: Context, name: str) -> Source:
     if name != ctx.policy.consent.registry:
         return completed(source)
     asked: dict[str, ColumnContract] = dict(source.columns)
-    asked["decision"] = asked["decision"].model_copy(update={"allowed": list(consent.DECISIONS)})
+    asked["decision"] = asked["decision"].model_copy(update={"allowed": list(DECISIONS)})
     whole = source.model_copy(update={"columns": asked})
-    return completed(whole, (ctx.policy.person, "purpose", "decision", "decided_at"))
+    return completed(whole, event_columns(ctx.policy.person, source.columns))
 
 
 def incoming(ctx: Context, name: str, files: tuple[SourceFile, ...], at_rest: bool = False) -> Incoming:
@@ -61,9 +66,18 @@ def of_found(name: str, source: Source, files: tuple[SourceFile, ...], found: Fo
     return Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
 
 
-def candidates(ctx: Context, one: Incoming, decisions: DataFrame, there: DataFrame | None = None) -> DataFrame:
-    """The source's rows with all that decides their fate: rules, key (compared with `there` too) and consent."""
-    return consent.with_consent(with_duplicates(one.rows, one.source, there), ctx.policy.person, decisions)
+def candidates(ctx: Context, one: Incoming, people: DataFrame, there: DataFrame | None = None) -> DataFrame:
+    """The source's rows with all that decides their fate: rules, key (compared with `there` too) and whether they may be used.
+
+    People of a population, whose consent is not asked, may have been erased all the same.
+    """
+    marked = with_duplicates(one.rows, one.source, there)
+    rows = lawful.with_use(marked, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    own = population_id(ctx.policy, one.name)
+    if own is None:
+        return rows
+    erased = with_erased(ctx.store, ctx.policy, rows, own, _ERASED)
+    return erased.withColumn(consent.CONSENTS, F.col(consent.CONSENTS) & ~F.col(_ERASED)).drop(_ERASED)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def with_duplicates(rows: DataFrame, source: Source, there: DataFrame | None = N
     alike = Window.partitionBy(F.when(~open_, F.xxhash64(ROW)), *source.key)
     ordered = alike.orderBy(*(_others(source) or source.key))
     copy = open_ & (F.row_number().over(ordered) > F.rank().over(ordered))
-    differs = open_ & ~F.min(_content(source)).over(alike).eqNullSafe(F.max(_content(source)).over(alike))
+    differs = open_ & ~F.min(_content(_others(source))).over(alike).eqNullSafe(F.max(_content(_others(source))).over(alike))
     counted = marked.withColumns({DUPLICATE: F.col(DUPLICATE) | copy, _DIFFERS: differs})
     return _told(counted, f"key {', '.join(source.key)}: other rows have other values").select(*marked.columns)
 
@@ -43,12 +43,13 @@ def without_known_aside(rows: DataFrame, aside: DataFrame | None) -> DataFrame:
 
 
 def _compared(rows: DataFrame, source: Source, there: DataFrame) -> DataFrame:
-    """The rows compared with those that are in the raw zone; only keys that come in are looked up."""
+    """The rows compared with those that are in the raw zone, in what is held there; only keys that come in are looked up."""
+    content = _content([name for name in _others(source) if name in there.columns])
     keys = rows.where(F.col(REASON).isNull()).select(*source.key).distinct()
     met_keys = there.join(keys, source.key, "left_semi").groupBy(*source.key)
-    known = met_keys.agg(F.min(_content(source)).alias(_LEAST), F.max(_content(source)).alias(_GREATEST))
+    known = met_keys.agg(F.min(content).alias(_LEAST), F.max(content).alias(_GREATEST))
     met = F.col(REASON).isNull() & F.col(_LEAST).isNotNull()
-    same = F.col(_LEAST).eqNullSafe(_content(source)) & F.col(_GREATEST).eqNullSafe(_content(source))
+    same = F.col(_LEAST).eqNullSafe(content) & F.col(_GREATEST).eqNullSafe(content)
     both = rows.join(known, source.key, "left").withColumns({DUPLICATE: met & same, _DIFFERS: met & ~same})
     return _told(both, f"key {', '.join(source.key)}: collected before with other values").select(*rows.columns)
 
@@ -68,6 +69,6 @@ def _others(source: Source) -> list[str]:
     return [name for name in source.columns if name not in source.key]
 
 
-def _content(source: Source) -> Column:
+def _content(names: list[str]) -> Column:
     """The columns that rows of one key must agree in; a constant where every column is of the key."""
-    return F.struct(*_others(source)) if _others(source) else F.struct(F.lit(1).alias("nothing"))
+    return F.struct(*names) if names else F.struct(F.lit(1).alias("nothing"))

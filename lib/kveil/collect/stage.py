@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,22 +10,26 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect import consent
+from kveil.collect import consent, lawful
 from kveil.collect.batches import Staged, leave_staging
 from kveil.collect.collected import memory, replaced
-from kveil.collect.growing import grow, landed, people, prepared, recover, withdraw
+from kveil.collect.growing import grow, known_rows, landed, prepared, recover, withdraw
 from kveil.collect.growth import Growth, growth, mark_of_inputs
 from kveil.collect.incoming import Incoming, candidates, incoming, readable
 from kveil.collect.landing import landings_destroyed
 from kveil.collect.locations import locate
+from kveil.collect.minimised import minimised
 from kveil.collect.provenance import Fate, batch_provenance, check_fate, check_sum, counted, kept, provenance_rows, quarantined
 from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.collect.row_counts import check_row_count
 from kveil.collect.stream import stream_in
 from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
-from kveil.tables.schema import CONSENT, PROVENANCE, RAW
+from kveil.tables.people import with_erased
+from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
+
+_ERASED = "_kveil_erased"
 
 
 @dataclass
@@ -38,11 +43,13 @@ class _Collected:
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of all that decides the result outside tables: every source's files with size and SHA-256, or its version.
+    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, used columns.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    found = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
+    files = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
+    # A column that the policy begins to use is to be collected, though no file has changed.
+    found = {"files": files, "columns": {name: ctx.policy.used_columns(name) for name in ctx.policy.sources}}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
@@ -62,14 +69,16 @@ def _run(ctx: Context) -> StageResult:
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
     found = _Collected(
-        {name: _whole(ctx, name) for name in ctx.policy.sources if name not in grow(ctx)},
+        {name: source_rows(ctx, name) for name in ctx.policy.sources if name not in grow(ctx)},
         {name: _growth(ctx, name) for name in grow(ctx)},
     )
-    decisions = _decisions(ctx, found)
-    latest = consent.latest(decisions, as_of)
-    found.fates |= {name: _fate(ctx, one, latest) for name, one in found.whole.items()}
+    rows = {name: one.rows for name, one in found.whole.items()}
+    rows |= {name: known_rows(ctx, name, grown) for name, grown in found.grown.items()}
+    decisions = events(ctx, rows)
+    people, erased = _people(ctx, rows, decisions, as_of)
+    found.fates |= {name: _fate(ctx, one, people) for name, one in found.whole.items()}
 
-    stored = _store_consent(ctx, latest)
+    stored = _store_consent(ctx, people, erased)
     batches = _prepared(ctx, found, stored)
     _store_whole(ctx, found, stored)
     for what in batches:
@@ -84,7 +93,8 @@ def _run(ctx: Context) -> StageResult:
     )
 
 
-def _whole(ctx: Context, name: str) -> Incoming:
+def source_rows(ctx: Context, name: str) -> Incoming:
+    """A source, read whole, whose files are there and fit its contract's columns; ContractError otherwise."""
     with ctx.step(f"contract of {name}") as note:
         files = locate(ctx.spark, name, ctx.policy.sources[name])
         one = incoming(ctx, name, files, at_rest=True)
@@ -100,22 +110,26 @@ def _growth(ctx: Context, name: str) -> Growth:
         return found
 
 
-def _decisions(ctx: Context, found: _Collected) -> DataFrame:
+def events(ctx: Context, rows: Mapping[str, DataFrame]) -> DataFrame:
+    """Everybody's decisions for the policy's purpose: the registry's, or made-up ones of the base's people."""
     policy = ctx.policy
     if policy.consent.simulated is None:
-        return consent.registered(found.whole[str(policy.consent.registry)].rows, policy.person, policy.purpose)
-    base = policy.clean.base
-    if base in found.grown:
-        everybody = people(ctx, base, found.grown[base])
-    else:
-        everybody = found.whole[base].rows.select(F.col(policy.person).cast("string").alias("person"))
-    persons = everybody.where(F.col("person").isNotNull()).distinct()
+        return consent.registered(rows[str(policy.consent.registry)], policy.person, policy.purpose)
+    person = F.col(policy.person).cast("string").alias("person")
+    persons = rows[policy.clean.base].select(person).where(F.col("person").isNotNull()).distinct()
     return consent.simulated(persons, policy.consent.simulated)
 
 
-def _fate(ctx: Context, one: Incoming, latest: DataFrame) -> Fate:
+def _people(ctx: Context, rows: Mapping[str, DataFrame], decisions: DataFrame, as_of: datetime) -> tuple[DataFrame, DataFrame]:
+    """How every known person stands, without those who were erased, and those."""
+    everybody = lawful.standing(ctx.policy, rows, decisions, as_of)
+    marked = with_erased(ctx.store, ctx.policy, everybody, "person", _ERASED)
+    return marked.where(~F.col(_ERASED)).drop(_ERASED), marked.where(_ERASED).drop(_ERASED)
+
+
+def _fate(ctx: Context, one: Incoming, people: DataFrame) -> Fate:
     with ctx.step(f"rows of {one.name}") as note, readable(one.name, one.source):
-        rows = candidates(ctx, one, latest)
+        rows = candidates(ctx, one, people)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
         note.text = _in_words(fate)
     check_row_count(ctx.spark, one.name, one.source, fate.read)
@@ -128,14 +142,16 @@ def _in_words(fate: Fate) -> str:
     return f"{fate.read:,} read, {fate.quarantined:,} set aside{copies}, {fate.not_consented:,} without consent"
 
 
-def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
+def _store_consent(ctx: Context, people: DataFrame, erased: DataFrame) -> DataFrame:
     with ctx.step("decisions") as note:
         ref = ctx.ref(CONSENT)
         made_up = F.lit(ctx.policy.consent.simulated is not None).alias("simulated")
-        ctx.store.replace(ref, latest.select("person", "decision", "decided_at", made_up), properties=NO_STATISTICS)
+        ctx.store.replace(ref, people.select(*lawful.STANDING, made_up), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         stored = ctx.store.read(ref)
-        note.rows(stored.count(), "people")
+        counts = [row.asDict() for row in lawful.counts(stored, erased).collect()]
+        ctx.store.replace_where(ctx.ref(LAW_LOG), ctx.rows(LAW_LOG, counts), policy=ctx.policy.name, build=ctx.build)
+        note.rows(sum(count["people"] for count in counts), "people")
         return stored
 
 
@@ -158,7 +174,7 @@ def _store_raw(ctx: Context, one: Incoming, rows: DataFrame) -> int:
         replaced(ctx, one.name)
         ref = RAW.of(ctx.policy, one.name)
         with undone_if_changed(ctx, ref, one.name, one.source, one.files):
-            ctx.store.replace(ref, rows.where(kept()).select(*one.source.columns), properties=NO_STATISTICS)
+            ctx.store.replace(ref, minimised(ctx.store, rows.where(kept()), ctx.policy, one.name), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)

@@ -13,6 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.context import Context
+from kveil.report.aggregate_facts import published_aggregates
+from kveil.report.law_facts import law_facts, law_of_lake
 from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
@@ -63,10 +65,12 @@ def facts(ctx: Context) -> Fact:
         "release": _release(ctx, release_id),
         "partition_view": _partition_view(ctx, release_id),
         "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
+        "aggregates": published_aggregates(ctx, lambda made: _of_release(ctx, schema.AGGREGATES, made)),
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
         "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
         "ledger": _ledger(ctx),
+        "law": {**law_facts(policy), **law_of_lake(ctx)},
     }
 
 
@@ -216,7 +220,10 @@ def _last_per_stage(log: DataFrame | None) -> dict[str, Fact]:
 def _asked(policy: Policy) -> Fact:
     release = policy.anonymize
     columns = list(_columns(policy))
-    withheld = policy.clean_columns() - {column["column"] for column in columns}
+    not_collected = {name for source in policy.sources for name in policy.sources[source].columns} - {
+        name for source in policy.sources for name in policy.used_columns(source)
+    }
+    withheld = policy.clean_columns() - {column["column"] for column in columns} - not_collected
     return {
         "release": release.release,
         "person": policy.person,

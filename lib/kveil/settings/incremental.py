@@ -48,8 +48,8 @@ class Incremental(Section):
         return self
 
 
-def incremental_problems(sources: Mapping[str, "Source"], registry: str | None, base: str) -> Iterator[tuple[str, str]]:
-    """Key and sentence of everything that keys and ways to grow contradict; without a registry consent is simulated."""
+def incremental_problems(sources: Mapping[str, "Source"], registry: str | None) -> Iterator[tuple[str, str]]:
+    """Key and sentence of everything that the sources' keys and ways to grow contradict."""
     for name, source in sources.items():
         for column in source.key:
             if column not in source.columns:
@@ -58,11 +58,6 @@ def incremental_problems(sources: Mapping[str, "Source"], registry: str | None, 
             if name == registry:
                 sentence = "the consent registry is read whole, so that no decision is missed; remove it"
                 yield f"sources.{name}.incremental", sentence
-            if name == base and registry is None and source.incremental.by == "stream":
-                sentence = (
-                    "found 'stream', but simulated consent must see the base's people first; allowed: file, watermark, version"
-                )
-                yield f"sources.{name}.incremental.by", sentence
             yield from _way_problems(f"sources.{name}", source, source.incremental)
 
 

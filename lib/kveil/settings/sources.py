@@ -1,12 +1,12 @@
-"""`sources` and `consent`: which tables go in, what they must look like, and whose rows may be used."""
+"""`sources`: which tables go in and what they must look like."""
 
 import re
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kveil.settings.base import ColumnName, Identifier, Section, Share
+from kveil.settings.base import ColumnName, Section, Share
 from kveil.settings.contract import ColumnContract
 from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
 from kveil.settings.incremental import Incremental
@@ -78,40 +78,4 @@ class Source(Section):
             )
         if partitions.lower is not None and isinstance(partitions.lower, date) != (declared.type == "date"):
             raise ValueError(f"jdbc.partitions: lower and upper must be of {partitions.column!r}'s type, {declared.type}")
-        return self
-
-
-class SimulatedConsent(Section):
-    """A consent registry made up from the person ids, for data that carries none. Every report calls it simulated."""
-
-    grant: Share
-    refuse: Share
-    withdraw: Share
-    first: date
-    last: date
-
-    @model_validator(mode="after")
-    def _shares_fill_the_whole(self) -> "SimulatedConsent":
-        if abs(self.grant + self.refuse + self.withdraw - 1) > 1e-9:
-            raise ValueError("grant + refuse + withdraw must be 1")
-        if self.first >= self.last:
-            raise ValueError("first must be before last")
-        return self
-
-
-class Consent(Section):
-    """Whose rows may be used: a person's latest decision for the policy's purpose, at `as_of` (default: the run).
-
-    A registry is a source with the columns person (named as the policy's person), purpose, decision
-    (grant, refuse or withdraw) and decided_at (timestamp). A person without a decision has not consented.
-    """
-
-    registry: Identifier | None = None
-    simulated: SimulatedConsent | None = None
-    as_of: datetime | None = None
-
-    @model_validator(mode="after")
-    def _one_registry(self) -> "Consent":
-        if (self.registry is None) == (self.simulated is None):
-            raise ValueError("name either registry (a source) or simulated, not both and not neither")
         return self

@@ -6,13 +6,14 @@ Every write is one Delta commit: readers see all of it or nothing.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from kveil.tables.declaration import ZONES, Table, TableRef
+from kveil.tables.declaration import ZONES, Table, TableRef, Zone
 from kveil.tables.lake import Lake
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
@@ -43,6 +44,20 @@ class TableStore:
     def exists(self, ref: TableRef) -> bool:
         """Whether the table is there."""
         return self.version(ref) is not None
+
+    def names(self, zone: Zone) -> list[str]:
+        """The tables that there are in a zone, whoever wrote them."""
+        if self.lake.catalog:
+            rows = self.spark.sql(f"SHOW TABLES IN `{self.lake.catalog}`.`{zone}`").collect()
+            return sorted(row["tableName"] for row in rows)
+        if self.lake.is_local:
+            return sorted(log.parent.name for log in Path(self.lake.root).glob(f"{zone}/*/_delta_log"))
+        logs = f"{self.lake.root}/{zone}/*/_delta_log/*.json"
+        try:
+            found = self.spark.read.format("binaryFile").load(logs).select(F.regexp_extract("path", "([^/]+)/_delta_log/", 1))
+            return sorted(row[0] for row in found.distinct().collect())
+        except AnalysisException:
+            return []  # the zone is empty
 
     def read(self, ref: TableRef, version: int | None = None) -> DataFrame:
         """The table's rows, at a version or as they are now."""

@@ -1,14 +1,23 @@
 """What each row adds to each total: clamped values, squares, items; the rows of public cells, and cheaper ones for norms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.aggregates.bounding import ITEM, Part
+from kveil.anonymize.aggregates.bounding import ITEM, PERSON, Part
 from kveil.anonymize.aggregates.cells import Grid, coded
-from kveil.anonymize.aggregates.design import Design, Total
-from kveil.settings.aggregates import Measure
+from kveil.anonymize.aggregates.design import Design
+from kveil.anonymize.aggregates.total import Total
+from kveil.context import Context
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.measures import Measure
+
+
+def rows_of(ctx: Context, asked: Aggregate, clean: DataFrame) -> DataFrame:
+    """The clean rows that have a person: PERSON and the columns that the aggregate reads."""
+    person = F.col(f"`{ctx.policy.person}`")
+    return clean.where(person.isNotNull()).select(person.alias(PERSON), *[F.col(f"`{column}`") for column in asked.columns])
 
 
 def parts(rows: DataFrame, grid: Grid, design: Design) -> Iterator[Part]:
@@ -54,18 +63,18 @@ def _with_items(rows: DataFrame, role: Measure, total: Total, types: dict[str, s
     if role.edges:
         edges = role.edges
         inside = rows.where((F.col(name) >= F.lit(edges[0])) & (F.col(name) < F.lit(edges[-1])))
-        return inside.withColumn(ITEM, _interval(F.col(name), edges, 0, len(edges) - 1))
+        return inside.withColumn(ITEM, interval(F.col(name), edges, 0, len(edges) - 1))
     clamped = _clamped(total)
     width = F.lit(total.upper - total.lower)
     item = F.least(F.lit(total.items - 1), F.call_function("div", (clamped - F.lit(total.lower)) * total.items, width))
     return rows.where(F.col(name).isNotNull()).withColumn(ITEM, item)
 
 
-def _interval(value: Column, edges: list[int], low: int, high: int) -> Column:
+def interval(value: Column, edges: Sequence[int], low: int, high: int) -> Column:
     """The number of the interval between edges low and high that holds the value, by halving."""
     if high - low == 1:
         return F.lit(low)
     middle = (low + high) // 2
-    return F.when(value < F.lit(edges[middle]), _interval(value, edges, low, middle)).otherwise(
-        _interval(value, edges, middle, high)
+    return F.when(value < F.lit(edges[middle]), interval(value, edges, low, middle)).otherwise(
+        interval(value, edges, middle, high)
     )
