@@ -63,6 +63,9 @@ bench-noise: setup ## measures noise and aggregates beside plain Spark (PEER=1: 
 bench-bank: setup ## measures the time to make a bank of 10 million transactions, into bench/results/
 	@$(BIN)/python -m bench.bank
 
+bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
+	@$(BIN)/python -m bench.kills
+
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@cp dist/kveil-*.whl dist/kveil.zip && rm -rf build && echo dist/kveil.zip

@@ -22,13 +22,13 @@ from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
-from kveil.pipeline import STAGES, Stage, run
+from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.report.stage import last_summary
 from kveil.rights.access import write_file, write_held
 from kveil.rights.erase import erase, finish, told_erasure
 from kveil.rights.people import named_people
 from kveil.rights.retain import retain
-from kveil.session import session
+from kveil.session import disk_is_full, session
 from kveil.settings import load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
@@ -41,6 +41,9 @@ _LAKE = click.option(
 )
 _FORCE = click.option(
     "--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again."
+)
+_REPLAY = click.option(
+    "--replay-quarantine", is_flag=True, help="Judge the rows in quarantine again instead; those that now fit enter the raw zone."
 )
 
 
@@ -183,10 +186,13 @@ def _stage_command(stage: Stage) -> click.Command:
     @_POLICY
     @_LAKE
     @_FORCE
-    def command(policy: str, lake: str, force: bool) -> None:
-        _run(policy, lake, force, (stage.name,))
+    def command(policy: str, lake: str, force: bool, replay_quarantine: bool = False) -> None:
+        if replay_quarantine:
+            _replay(policy, lake)
+        else:
+            _run(policy, lake, force, (stage.name,))
 
-    return command
+    return _REPLAY(command) if stage.name == "collect" else command
 
 
 for _stage in STAGES:
@@ -207,14 +213,26 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
         raise GuaranteeError(ended.refusal)
 
 
+def _replay(policy_file: str, lake_address: str) -> None:
+    policy, lake = load(policy_file), Lake.at(lake_address)
+    store = TableStore(session(), lake)
+    with _told_in_one_sentence(lake):
+        ended = replay_quarantine(policy, store, Progress())
+    click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
+
+
 @contextmanager
 def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
     """Turns what nobody foresaw into a sentence that names the file of its trace."""
     try:
         yield
-    except KveilError:
-        raise
     except Exception as error:
+        if disk_is_full(error):
+            place = lake.root if lake.catalog is None else lake.catalog
+            sentence = f"--lake: the disk of {place} is full; free some space and run again, which goes on where this run ended"
+            raise KveilError(sentence) from None
+        if isinstance(error, KveilError):
+            raise
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
 
 

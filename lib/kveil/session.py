@@ -1,5 +1,6 @@
 """The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
 
+import errno
 import logging
 import os
 import sys
@@ -16,6 +17,16 @@ except ImportError:  # a pure Connect client has no py4j
 
 SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
 """What a failed Spark action may raise: a failed task comes as Py4JError where driver and client are one process."""
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether a failure, or one that led to it, is that of a full disk."""
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 POSTGRESQL = "org.postgresql:postgresql:42.7.8"

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -145,7 +144,9 @@ def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:
         asides = [trail.aside().select(*marks, "source", "reason", "row") for trail in trails if trail.sets_aside]
         if not asides and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
             return
-        rows = reduce(DataFrame.unionByName, asides, ctx.store.rows(QUARANTINE, []))
+        rows = ctx.store.rows(QUARANTINE, [])
+        for aside in asides:
+            rows = rows.unionByName(aside, allowMissingColumns=True)
         ctx.store.replace_where(ref, rows, **mine)
         ctx.store.forget_history(ref)
 

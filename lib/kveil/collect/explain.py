@@ -19,9 +19,9 @@ def explained(ctx: Context, person: DataFrame, as_of: datetime) -> list[str]:
     policy = ctx.policy
     places = (policy.law.jurisdiction, policy.law.birth_date)
     names = dict.fromkeys([policy.consent.registry or policy.clean.base, *(place.source for place in places if place)])
-    incoming = {name: source_rows(ctx, name) for name in names}
-    mine = events(ctx, incoming).join(F.broadcast(person), "person", "left_semi")
-    rows = {name: _of(one.rows, policy.person, person) for name, one in incoming.items()}
+    found = {name: source_rows(ctx, name).rows for name in names}
+    mine = events(ctx, found).join(F.broadcast(person), "person", "left_semi")
+    rows = {name: _of(rows_found, policy.person, person) for name, rows_found in found.items()}
     known = mine.where(F.col("recorded_at") <= F.lit(as_of)).orderBy("effective_from", "recorded_at")
     told = [*_events(known), *_outcome(lawful.standing(policy, rows, mine, as_of))]
     return [f"purpose {policy.purpose}, as known at {as_of:%Y-%m-%dT%H:%M:%SZ}", *told]

@@ -10,6 +10,7 @@ from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
 from kveil.settings.consent import Consent, registry_problems
+from kveil.settings.incremental import incremental_problems
 from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
@@ -37,6 +38,7 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from incremental_problems(self.sources, self.consent.registry)
         yield from clean_problems(self.sources, self.clean)
         yield from registry_problems(self.person, self.consent.registry, self.sources)
         used = {name: self.used_columns(name) for name in self.sources}
@@ -54,6 +56,8 @@ class Policy(Section):
             return declared
         used = {self.person} | used_by_clean(self.clean, source) | used_by_release(self.anonymize, source)
         used |= used_by_law(self.law, self.consent, self.person, source)
+        # A row that comes again is known by its key, in the raw table.
+        used |= set(self.sources[source].key) if self.sources[source].incremental else set()
         words = {name.lower() for name in used}
         return [name for name in declared if name.lower() in words] or declared[:1]
 

@@ -2,37 +2,15 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Section, Share
+from kveil.settings.contract import ColumnContract
 from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
+from kveil.settings.incremental import Incremental
 from kveil.settings.secrets import FORMS, Address, sounds_secret, unshown
-
-_TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
-
-
-def _known_type(value: str) -> str:
-    if not _TYPE.match(value):
-        raise ValueError("must be string, boolean, int, bigint, float, double, date, timestamp or decimal(p,s)")
-    return value
-
-
-ColumnType = Annotated[str, AfterValidator(_known_type)]
-
-
-class ColumnContract(Section):
-    """One declared column of a source. The short form `name: type` stands for an optional column of that type."""
-
-    type: ColumnType
-    required: bool = False
-    allowed: list[str] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short_form(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
 
 
 class Source(Section):
@@ -40,6 +18,10 @@ class Source(Section):
 
     `csv` says how a CSV file is written, `jdbc` what is read of a database, `version` which version of a Delta table (default:
     the current one), `rows` how many rows a delivery has. `options` go to Spark's reader.
+
+    `key`: columns that are never null and, together, unique; of rows that are alike in every declared column one stays.
+    `mode`: rows that break the contract are set aside, up to quarantine_limit, or fail the run. `new_columns`: what happens
+    when the source has columns that the policy does not declare. `incremental`: only what is new is read.
     """
 
     uri: Address = Field(min_length=1)
@@ -50,7 +32,11 @@ class Source(Section):
     rows: RowCount | None = None
     options: dict[str, str] = Field(default_factory=dict)
     columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
+    key: list[ColumnName] = Field(default_factory=list)
+    mode: Literal["fail", "quarantine"] = "quarantine"
     quarantine_limit: Share = 0.01
+    new_columns: Literal["ignore", "fail"] = "ignore"
+    incremental: Incremental | None = None
 
     @field_validator("options", mode="before")
     @classmethod

@@ -9,6 +9,10 @@ from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
 from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
 from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
 from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
+from kveil.tables.collect_schema import ATTEMPT as _ATTEMPT
+from kveil.tables.collect_schema import COLLECTED as COLLECTED
+from kveil.tables.collect_schema import COVERED as COVERED
+from kveil.tables.collect_schema import INCOMING as INCOMING
 from kveil.tables.common import AT as _AT
 from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
@@ -73,6 +77,11 @@ QUARANTINE = Table(
         Column("stage", "string", "collect or clean"),
         Column("source", "string", "the source's name"),
         Column("reason", "string", "the column and rule that the row broke, without its value"),
+        Column("rule", "string", "the same as COLUMN.RULE, comma-separated; null for rows of clean"),
+        Column("person", "string", "the privacy unit's id, where the row has one; null for rows of clean"),
+        Column("file", "string", "the file that the row is from, where known"),
+        Column("position", "bigint", "its place among the file's rows, from 1; known for Parquet"),
+        _ATTEMPT,
         Column("row", "string", "the row as JSON"),
     ),
     personal=Personal("json", "row"),
@@ -102,8 +111,12 @@ PROVENANCE = Table(
         Column("sha256", "string", "the file's SHA-256; of Delta that of table id and version; empty of a database"),
         Column("rows_in", "bigint", "rows read from all files of the source"),
         Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
+        Column("rows_duplicate", "bigint", "rows of the source that repeat another one with the same key, in all columns"),
         Column("rows_not_consented", "bigint", "rows of the source whose person had not consented"),
-        Column("rows_out", "bigint", "rows of the source in the raw zone"),
+        Column("rows_out", "bigint", "rows of the source that went to the raw zone; rows in are these four together"),
+        Column("rows_withdrawn", "bigint", "earlier rows that left the raw zone, since their person consents no longer"),
+        Column("rows_late", "bigint", "rows that came later than lateness allows and were not read; null if not known"),
+        Column("batch", "bigint", "the batch of a source that grows; null for one that is read whole"),
         Column("ignored_columns", "string", "columns in the file that the policy does not declare, comma-separated"),
         Column("simulated_consent", "boolean", "true when consent was simulated"),
         _RUN,
@@ -288,7 +301,7 @@ RUN_LOG = Table(
         _POLICY,
         Column("policy_hash", "string", "hash of the whole policy"),
         Column("stage", "string", "the stage's name"),
-        Column("outcome", "string", "done, up to date, refused or failed"),
+        Column("outcome", "string", "done, up to date, refused, failed or, for collect, replayed"),
         _BUILD,
         Column("reads", "map<string,bigint>", "Delta version of each table read"),
         Column("writes", "map<string,bigint>", "Delta version of each table written"),
@@ -303,8 +316,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, LANDING, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING,
-    RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS,
-    FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES,
-    AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
+    RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER,
+    BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
+    PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
+    AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
 )  # fmt: skip
