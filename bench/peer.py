@@ -48,11 +48,12 @@ def measured(rows: Path) -> Measured:
 
 
 def main(folder: str) -> None:
-    """Inside the environment: both sides warm, the plain one five times, the peer twice."""
+    """Inside the environment: both sides warm, the median of five plain runs, the cheaper of the peer's two."""
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+    builder = SparkSession.builder.master("local[2]").config(map=quiet)
     spark = builder.config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "2g").getOrCreate()
     month = F.date_format("date", "yyyy-MM")
     rows = spark.read.parquet(folder).select("customer", F.concat_ws("/", "category", month).alias("cell"), "cents")

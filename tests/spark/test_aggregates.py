@@ -46,7 +46,10 @@ MONTHLY = {
 TOTALS = {
     "group_by": MONTHLY["group_by"],
     "levels": [[], {"by": ["town"], "weight": 2}],
-    "measures": {name: MONTHLY["measures"][name] for name in ("purchases", "spent", "basket", "sizes")},
+    "measures": {
+        **{name: MONTHLY["measures"][name] for name in ("purchases", "spent", "basket", "sizes")},
+        "bought": {"kind": "sum", "column": "cents", "bounds": {"epsilon": 200, "at": [0, "0.9"], "within": [0, 10**7]}},
+    },
     "epsilon": 50,
     "contribution": {"rows": 600},
 }
@@ -58,14 +61,6 @@ TOWNS_FOUND = {
     "mechanism": "gaussian",
     "contribution": {"rows": 40, "groups": 3, "rows_per_group": 20},
     "selection": {"epsilon": 10, "delta": 1e-6},
-}
-BOUGHT = {
-    "group_by": {"town": {"values": TOWNS}},
-    "measures": {
-        "spent": {"kind": "sum", "column": "cents", "bounds": {"epsilon": 200, "at": [0, "0.9"], "within": [0, 10**7]}},
-    },
-    "epsilon": 10,
-    "contribution": {"rows": 600},
 }
 BUDGET = {"epsilon": 1000, "delta": 1e-3}
 
@@ -83,7 +78,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def released(spark, module_store) -> Context:
-    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT})
+    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.check(ctx)
     aggregates.published(ctx)
     return ctx
@@ -148,13 +143,13 @@ def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
     assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
     account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
     assert account.unit.tolist() == ["person"]
-    assert account.spent_epsilon.tolist() == [672]
+    assert account.spent_epsilon.tolist() == [662]
 
 
 def test_totals_add_up_and_keep_near_those_of_pandas(released):
     totals = published(released, "totals")
     cells, towns, alone = (totals[totals.grouped_by == level] for level in ("town,date", "town", ""))
-    assert [len(each) for each in (cells, towns, alone)] == [20 * 6, 5 * 6, 6]
+    assert [len(each) for each in (cells, towns, alone)] == [20 * 7, 5 * 7, 7]
     by = ["measure", "item", "town"]
     summed, shown = (each[each.measure != "basket"].fillna({"item": ""}).groupby(by).value.sum() for each in (cells, towns))
     np.testing.assert_allclose(shown, summed.loc[shown.index], rtol=1e-9, atol=1e-6)
@@ -174,17 +169,20 @@ def test_totals_add_up_and_keep_near_those_of_pandas(released):
 
 
 def test_bought_bounds_are_near_the_quantile_shown_and_booked(released):
-    (row,) = released.store.read(released.ref(AGGREGATES)).where("aggregate = 'bought'").collect()
+    record = released.store.read(released.ref(AGGREGATES)).where("measure = 'bought' AND grouped_by = 'town'")
+    (row,) = record.collect()
     cents = ROWS[ROWS.customer.notna() & ROWS.town.notna()].cents
     assert row.lower == 0
     assert np.quantile(cents, 0.8) < row.upper < np.quantile(cents, 0.95)
-    assert (row.bounds_epsilon, row.epsilon) == (200, 210)
-    assert row.standard_error == pytest.approx(2**0.5 * 600 * row.upper / 10, rel=1e-6)
-    spent = published(released, "bought").set_index("town").value
+    assert (row.bounds_epsilon, row.epsilon) == (200, 250)
+    # A fifth of the epsilon of 50, and half of that for the towns.
+    assert row.standard_error_drawn == pytest.approx(2**0.5 * 600 * row.upper / 5, rel=1e-6)
+    totals = published(released, "totals")
+    spent = totals[(totals.measure == "bought") & (totals.grouped_by == "town")].set_index("town").value
     truth = ROWS.assign(cents=ROWS.cents.clip(0, row.upper))[ROWS.customer.notna()].groupby("town").cents.sum()
     assert (abs(spent[truth.index] - truth) < 12 * row.standard_error).all()
     entries = [entry for entry in booked(released) if any(charge.mechanism == "bounds" for charge in entry.charges)]
-    assert [[charge.what for charge in entry.charges] for entry in entries] == [["bought", "bought.spent.bounds"]]
+    assert [[charge.what for charge in entry.charges] for entry in entries] == [["totals", "totals.bought.bounds"]]
 
 
 def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
@@ -205,14 +203,12 @@ def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_bac
     before = published(released, "monthly")
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    other = prepared(
-        released.store, {"monthly": {**MONTHLY, "epsilon": 300}, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT}
-    )
+    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 300}, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.published(other)
     assert not published(other, "monthly").value.equals(before.value)
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [972]
+    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [962]
     with pytest.raises(BudgetError):
         aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)

@@ -9,6 +9,7 @@ from kveil.tables.declaration import Column, Table, TableRef
 from kveil.tables.lake import Lake
 from kveil.tables.schema import BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
 from kveil.tables.store import TableStore
+from pyspark.errors import AnalysisException
 
 from tests.builders import clean_rows, context, purchases, shop
 
@@ -58,6 +59,21 @@ def test_writing_twice_is_writing_once(any_store):
         any_store.replace_where(REF, numbers(any_store, b=2), name="b")
         any_store.insert_new(REF, numbers(any_store, a=9, c=3), keys=["name"])
     assert content(any_store) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_what_a_writer_left_that_was_killed_before_the_first_commit_is_cleared_away(store):
+    """Delta would refuse to make the table: what lies in its folder, though no version names it, is a table to Delta."""
+    store.append(REF, numbers(store, a=1))
+    folder = store.lake.folder(REF)
+    for commit in (folder / "_delta_log").iterdir():
+        if commit.is_file():
+            commit.unlink()
+    assert list(folder.glob("*.parquet"))
+    assert not store.exists(REF)
+    with pytest.raises(AnalysisException):
+        numbers(store, b=2).writeTo(store.lake.identifier(REF)).using("delta").create()
+    store.append(REF, numbers(store, c=3))
+    assert content(store) == {"c": 3}
 
 
 def test_forgotten_history_is_gone_from_the_files(store):

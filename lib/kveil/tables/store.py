@@ -194,6 +194,9 @@ class TableStore:
         return row is not None and int(row["num_affected_rows"]) > 0
 
     def _create(self, ref: TableRef, df: DataFrame, properties: Mapping[str, str] | None = None) -> None:
+        if self.lake.is_local:
+            # A writer killed before a table's first commit leaves files that no version names, which Delta takes for a table.
+            shutil.rmtree(self.lake.folder(ref), ignore_errors=True)
         writer = df.writeTo(self.lake.identifier(ref)).using("delta")
         # Delta's log outlives its rows: minima and maxima in it would be what a vacuum cannot reach.
         kept = NO_STATISTICS if ref.zone == "restricted" else {}
