@@ -8,7 +8,7 @@ STAGES := collect clean anonymize train evaluate deploy report
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test oracle lint format docs zip clean-all $(STAGES)
+.PHONY: help setup demo test kills oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: setup ## runs the whole test suite
 	@$(BIN)/python -m kveil.jars
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+kills: setup ## kills runs with -9 at 20 random moments and checks that nothing is drawn or booked twice (some minutes)
+	@$(BIN)/python -m tests.e2e.kills
+
 oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with
 	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6
 	@.oracle-venv/bin/python tests/oracles/pycanon_answers.py && rm -rf .oracle-venv
@@ -54,8 +57,14 @@ docs: setup ## writes the generated pages under docs/
 bench-generalize: setup ## measures loss (ADULT=FOLDER of ARX's Adult files) and time of generalizing, into bench/results/
 	@KVEIL_BENCH_ADULT=$(ADULT) $(BIN)/python -m bench.generalize
 
-bench-noise: setup ## measures noise and aggregates beside plain Spark, into bench/results/
-	@$(BIN)/python -m bench.noise
+bench-noise: setup ## measures noise and aggregates beside plain Spark (PEER=1: and PipelineDP), into bench/results/
+	@$(BIN)/python -m bench.noise $(if $(PEER),--peer)
+
+bench-bank: setup ## measures the time to make a bank of 10 million transactions, into bench/results/
+	@$(BIN)/python -m bench.bank
+
+bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
+	@$(BIN)/python -m bench.kills
 
 zip: setup ## builds dist/kveil.zip for spark-submit --py-files
 	@rm -rf build dist && $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

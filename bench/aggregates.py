@@ -21,6 +21,7 @@ from kveil.settings.aggregates import Aggregate
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bench import peer
 from bench.measure import Book, cost_of
 from bench.transactions import uniform
 
@@ -103,9 +104,21 @@ def measure(book: Book, work: Cells, targets: tuple[float | None, float | None],
     book.add(f"{name}: RMSE of the sum", float(errors[1]) / 100, "units", targets[1])
 
 
-def measure_all(book: Book, sizes: tuple[int, ...]) -> None:
-    """Tables of so many rows; only one and ten million have targets."""
+def measure_peer(book: Book, work: Cells) -> None:
+    """What PipelineDP takes for the same cells of the same files, and how far it strays."""
+    found, name = peer.measured(work.path), f"{work.rows // MILLION} M rows, 480 cells"
+    book.add(f"{name}: {peer.NAME}", found.private, "CPU s")
+    book.add(f"{name}: {peer.NAME} over plain", found.private / found.plain, "ratio")
+    book.add(f"{name}: {peer.NAME}, RMSE of the count", found.count_error, "rows")
+    book.add(f"{name}: {peer.NAME}, RMSE of the sum", found.sum_error / 100, "units")
+
+
+def measure_all(book: Book, sizes: tuple[int, ...], with_peer: bool = False) -> None:
+    """Tables of so many rows; only one and ten million have targets, and the peer is measured on one million alone."""
     targets = {MILLION: (3.0, 9_100.0), 10 * MILLION: (8.0, 92_000.0)}
     for rows in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            measure(book, Cells(session("kveil-bench"), Path(folder) / "rows", rows), targets.get(rows, (None, None)))
+            work = Cells(session("kveil-bench"), Path(folder) / "rows", rows)
+            measure(book, work, targets.get(rows, (None, None)))
+            if with_peer and rows == MILLION:
+                measure_peer(book, work)

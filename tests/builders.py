@@ -25,6 +25,14 @@ def journey(**changes: Any) -> dict[str, Any]:
     return changed(document, **changes)
 
 
+def bank(folder: Path, **changes: Any) -> dict[str, Any]:
+    """conf/bank.yml as a document, over the bank in a folder, with dotted keys changed."""
+    document = yaml.safe_load((CONF / "bank.yml").read_text(encoding="utf-8"))
+    for source in document["sources"].values():
+        source["uri"] = str(folder / Path(source["uri"]).name)
+    return changed(document, **changes)
+
+
 def changed(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """A copy of a policy document with keys like `anonymize__k` set, or removed where the value is None."""
     document = deepcopy(document)

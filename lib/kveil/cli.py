@@ -7,20 +7,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.collect.consent import in_utc
+from kveil.collect.explain import explained
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
+from kveil.generate.folder import require_empty
+from kveil.generate.size import Bank
+from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
-from kveil.pipeline import STAGES, Stage, run
+from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.report.stage import last_summary
-from kveil.session import session
+from kveil.rights.access import write_file, write_held
+from kveil.rights.erase import erase, finish, told_erasure
+from kveil.rights.people import named_people
+from kveil.rights.retain import retain
+from kveil.session import disk_is_full, session
 from kveil.settings import load
+from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
+from kveil.tables.people import foreign
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
@@ -29,6 +41,9 @@ _LAKE = click.option(
 )
 _FORCE = click.option(
     "--force", is_flag=True, help="Run also what is up to date; noise and budget are never drawn or spent again."
+)
+_REPLAY = click.option(
+    "--replay-quarantine", is_flag=True, help="Judge the rows in quarantine again instead; those that now fit enter the raw zone."
 )
 
 
@@ -70,10 +85,7 @@ def plan(policy: str) -> None:
 @click.option("--verify", is_flag=True, help="Check every sum and every hash of the ledger and its audit.")
 def budget(policy: str, lake: str, verify: bool) -> None:
     """Shows what was spent, on what, how fast, and what is left; spends and changes nothing."""
-    asked, place = load(policy), Lake.at(lake)
-    now = datetime.now(timezone.utc)
-    with _told_in_one_sentence(place):
-        ctx = Context(asked, TableStore(session(), place), f"budget-{now:%Y%m%dT%H%M%S}", now, Progress(), stage="budget")
+    with _asked(policy, lake, "budget") as ctx:
         told, wrong = verification(ctx) if verify else (statement(ctx), [])
     for line in told:
         click.echo(line)
@@ -81,15 +93,106 @@ def budget(policy: str, lake: str, verify: bool) -> None:
         raise GuaranteeError("\n".join(["the ledger was tampered with or damaged:", *wrong]))
 
 
+@commands.group("generate")
+def generate() -> None:
+    """Makes data that is nobody's, to try things on."""
+
+
+@generate.command("bank")
+@click.option("--customers", type=int, required=True, help="How many people.")
+@click.option("--transactions", type=int, required=True, help="How many payments, over the year 2024.")
+@click.option("--out", required=True, help="A new or empty folder; it gets one folder per table.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed makes other people.")
+@click.option("--dirt", type=float, default=0.02, show_default=True, help="Share of rows with an error; 0 for none.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="parquet", show_default=True)
+def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
+    """Makes a bank: customers, accounts, merchants, transactions, loans, consents, and the truth of every error in them."""
+    bank, path = Bank(**asked), local_folder(out)
+    require_empty(path)
+    write_bank(session(), bank, path, form, Progress())
+    click.echo(f"the bank is in {out}")
+
+
+@commands.command("erase")
+@_POLICY
+@_LAKE
+@click.option("--customer", "customers", multiple=True, metavar="ID", help="Whom; may be given several times.")
+@click.option(
+    "--from", "batch", metavar="FILE", help="A CSV or Parquet file, or a table ZONE.TABLE, with a column as the policy's person."
+)
+def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
+    """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
+    with _asked(policy, lake, "erase") as ctx:
+        done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+        others = ", ".join(map(str, foreign(ctx.store, ctx.policy)))
+    lines = [line for each in done for line in told_erasure(each)]
+    if others:
+        click.echo(f"not looked at, being no tables of this policy: {others}", err=True)
+    for line in lines or ["nothing is pending; name people by --customer or --from"]:
+        click.echo(line)
+
+
+@commands.command("access")
+@_POLICY
+@_LAKE
+@click.option("--customer", required=True, metavar="ID", help="About whom.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write, mode 0600; default: standard output."
+)
+def access(policy: str, lake: str, customer: str, out: Path | None) -> None:
+    """Writes what is held about a person, and what for, as JSON."""
+    with _asked(policy, lake, "access") as ctx:
+        person = named_people(ctx, (customer,), None)
+        rows = write_file(ctx, person, out) if out else write_held(ctx, person, sys.stdout)
+    click.echo(f"{rows:,} rows are held", err=True)
+
+
+@commands.command("consent")
+@_POLICY
+@_LAKE
+@click.option("--customer", required=True, metavar="ID", help="About whom.")
+@click.option("--as-of", type=click.DateTime(), help="The moment asked about, UTC; default: now.")
+def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> None:
+    """Explains why a person's rows are used or not, as it was known at a moment."""
+    with _asked(policy, lake, "consent") as ctx:
+        lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
+    for line in lines:
+        click.echo(line)
+
+
+@commands.command("retain")
+@_POLICY
+@_LAKE
+def retain_rows(policy: str, lake: str) -> None:
+    """Deletes raw and clean rows that are older than law.retention, with their files."""
+    with _asked(policy, lake, "retain") as ctx:
+        rows = retain(ctx)
+    for row in rows:
+        click.echo(
+            f"{row['table']}: {row['rows_deleted']:,} rows older than {row['days']} days deleted, {row['rows_left']:,} left"
+        )
+
+
+@contextmanager
+def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
+    """A context outside any run, whose unforeseen errors end as one sentence."""
+    policy, place, now = load(policy_file), Lake.at(lake_address), datetime.now(timezone.utc)
+    with _told_in_one_sentence(place):
+        yield Context(policy, TableStore(session(), place), f"{what}-{now:%Y%m%dT%H%M%S}", now, Progress(), stage=what)
+
+
 def _stage_command(stage: Stage) -> click.Command:
     @click.command(stage.name, help=f"Stage {STAGES.index(stage) + 1}: {stage.summary}.")
     @_POLICY
     @_LAKE
     @_FORCE
-    def command(policy: str, lake: str, force: bool) -> None:
-        _run(policy, lake, force, (stage.name,))
+    def command(policy: str, lake: str, force: bool, replay_quarantine: bool = False) -> None:
+        if replay_quarantine:
+            _replay(policy, lake)
+        else:
+            _run(policy, lake, force, (stage.name,))
 
-    return command
+    return _REPLAY(command) if stage.name == "collect" else command
 
 
 for _stage in STAGES:
@@ -110,14 +213,26 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
         raise GuaranteeError(ended.refusal)
 
 
+def _replay(policy_file: str, lake_address: str) -> None:
+    policy, lake = load(policy_file), Lake.at(lake_address)
+    store = TableStore(session(), lake)
+    with _told_in_one_sentence(lake):
+        ended = replay_quarantine(policy, store, Progress())
+    click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
+
+
 @contextmanager
 def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
     """Turns what nobody foresaw into a sentence that names the file of its trace."""
     try:
         yield
-    except KveilError:
-        raise
     except Exception as error:
+        if disk_is_full(error):
+            place = lake.root if lake.catalog is None else lake.catalog
+            sentence = f"--lake: the disk of {place} is full; free some space and run again, which goes on where this run ended"
+            raise KveilError(sentence) from None
+        if isinstance(error, KveilError):
+            raise
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
 
 

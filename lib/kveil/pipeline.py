@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -17,6 +18,7 @@ from pyspark.sql import functions as F
 import kveil.anonymize.stage
 import kveil.anonymize.staging
 import kveil.clean.stage
+import kveil.collect.replay
 import kveil.collect.stage
 import kveil.deploy.stage
 import kveil.evaluate.stage
@@ -64,9 +66,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "collect",
         "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "clean"),
+        ("person", "purpose", "sources", "consent", "law", "clean"),
         (),
-        (t.RAW, t.CONSENT, t.QUARANTINE, t.PROVENANCE),
+        (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE, t.LAW_LOG),
         kveil.collect.stage.run,
         kveil.collect.stage.inputs,
     ),
@@ -124,13 +126,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "report",
         "writes what was asked, done, measured and not claimed",
-        ("person", "purpose", "sources", "consent", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
+        ("person", "purpose", "sources", "consent", "law", "clean", "anonymize", "train", "evaluate", "deploy", "report"),
         (
             t.PROVENANCE,
+            t.LAW_LOG,
             t.CLEANING_LOG,
             t.BUDGET_LEDGER,
             t.RELEASE,
             t.RELEASES,
+            t.AGGREGATES,
             t.PRIVACY_METRICS,
             t.MODELS,
             t.UTILITY_METRICS,
@@ -156,18 +160,40 @@ def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[s
     A second run of the same policy in the same lake fails at once. A gate's refusal ends its own stage alone: the later
     ones (the report) run, and the refusal is in the result.
     """
-    now = datetime.now(timezone.utc)
-    run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-    ctx = Context(policy, store, run_id, now, progress)
-    busy = f"policy {policy.name}: another run is working in this lake; wait until it is done"
+    ctx = _context(policy, store, progress)
     refusal = ""
     if policy.anonymize.budget is not None:
         require_safe_log_store(store)
-    with store.lake.locked(f"run-{policy.name}", busy):
+    with _alone(ctx):
         for stage in STAGES:
             if not names or stage.name in names:
                 refusal = _refusal(stage, ctx, force) or refusal
     return Run(ctx, refusal)
+
+
+def replay_quarantine(policy: Policy, store: TableStore, progress: Progress) -> StageResult:
+    """Judges the rows that collect set aside again, by the policy as it is now; logged as an outcome of stage collect."""
+    stage, started = STAGES[0], time.monotonic()
+    ctx = replace(_context(policy, store, progress), stage=stage.name)
+    with _alone(ctx):
+        try:
+            result = kveil.collect.replay.replay(ctx)
+        except KveilError as error:
+            _log(stage, ctx, "failed", StageResult(refusal=str(error)), started)
+            raise
+        _log(stage, ctx, "replayed", result, started)
+    return result
+
+
+def _context(policy: Policy, store: TableStore, progress: Progress) -> Context:
+    now = datetime.now(timezone.utc)
+    return Context(policy, store, f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}", now, progress)
+
+
+def _alone(ctx: Context) -> AbstractContextManager[None]:
+    """Keeps a second run of the policy out of the lake; it fails at once."""
+    busy = f"policy {ctx.policy.name}: another run is working in this lake; wait until it is done"
+    return ctx.store.lake.locked(f"run-{ctx.policy.name}", busy)
 
 
 def _refusal(stage: Stage, run_context: Context, force: bool) -> str:

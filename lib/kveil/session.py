@@ -1,5 +1,6 @@
 """The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
 
+import errno
 import logging
 import os
 import sys
@@ -17,6 +18,16 @@ except ImportError:  # a pure Connect client has no py4j
 SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)
 """What a failed Spark action may raise: a failed task comes as Py4JError where driver and client are one process."""
 
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether a failure, or one that led to it, is that of a full disk."""
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 POSTGRESQL = "org.postgresql:postgresql:42.7.8"
 """The JDBC driver that a local session brings; a cluster has its own drivers."""
@@ -26,6 +37,8 @@ _ALWAYS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # Dates and months must not depend on the machine.
     "spark.sql.session.timeZone": "UTC",
+    # HotSpot never compiles a method of more than 8,000 bytes; Spark then writes several smaller ones for a wide projection.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # Staging and withdrawn rows must leave the files at once, not after Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
 }

@@ -39,10 +39,21 @@ def test_databricks_runs_the_stages_in_order():
 def test_every_table_is_written_by_a_stage_or_by_the_frame():
     written = {table.pattern for stage in STAGES for table in stage.writes}
     inner = ("staging", "release_secret", "frequencies", "candidate", "trajectories", "features", "predictions")
-    inner += ("aggregate_groups", "aggregate_secret")
+    inner += ("{source}_incoming", "aggregate_groups", "aggregate_secret")
     inside_a_stage = {"{policy}_" + name for name in inner} | {"{policy}_{source}_landing"}
-    frame = {"run_log", "keys"}
+    frame = {"run_log", "keys", "{policy}_erased", "{policy}_erasing", "erasure_log", "retention_log"}
     assert {table.pattern for table in schema.TABLES} == written | inside_a_stage | frame
+
+
+@pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.pattern)
+def test_a_table_of_people_says_how_they_are_found_in_it(table):
+    """Erasure and access go by this declaration: a table of a zone with people that lacks it would be forgotten by both."""
+    has_people = table.zone in ("raw", "clean", "restricted")
+    assert (table.personal is not None) == has_people
+    if table.personal is not None and table.personal.how in ("column", "json"):
+        assert table.personal.column in table.names
+    if table.personal is None:
+        assert not {"person", "kveil_person"} & set(table.names) or table.pattern == "budget_ledger"
 
 
 def test_a_stage_reads_only_what_an_earlier_one_writes():

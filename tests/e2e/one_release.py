@@ -14,6 +14,7 @@ from kveil.session import session
 from kveil.tables.lake import Lake
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE
 from kveil.tables.store import TableStore
+from pyspark.sql import SparkSession
 
 from tests.builders import clean_rows, context, purchases, shop
 
@@ -33,13 +34,15 @@ class Stumbling(Kernel):
         return once
 
 
-def main(folder: str) -> None:
-    """One release in fragments whose noise repeats; its metrics, the rows per class and the noisy values, as JSON."""
-    if "KVEIL_TEST_STUMBLE" in os.environ:
-        staging.Kernel = Stumbling
-    os.environ["KVEIL_TEST_NOISE"] = "0123456789abcdef" * 4
-    fragments.ROWS_PER_FRAGMENT, fragments.SAMPLED_PER_FRAGMENT = 600, 300
-    spark = session("kveil-one-release")
+Released = tuple[dict[str, float], list[str], list[str]]
+"""Metrics, the rows per class and the noisy values."""
+
+NOISE_KEY = ("KVEIL_TEST_NOISE", "0123456789abcdef" * 4)
+SMALL_FRAGMENTS = {"ROWS_PER_FRAGMENT": 600, "SAMPLED_PER_FRAGMENT": 300}
+
+
+def released(spark: SparkSession, folder: str) -> Released:
+    """One release in fragments whose noise repeats, where NOISE_KEY and SMALL_FRAGMENTS are set."""
     store = TableStore(spark, Lake.at(folder))
     document = shop(anonymize__partition_by=["split"], anonymize__noise_key={"env": "KVEIL_TEST_NOISE"})
     ctx = context(store, document, "anonymize")
@@ -49,7 +52,16 @@ def main(folder: str) -> None:
     metrics = {f"{row.metric} {row.scope}": row.value for row in ctx.store.read(ctx.ref(PRIVACY_METRICS)).collect()}
     classes = store.read(ctx.ref(RELEASE)).groupBy("split", "age", "town", "date").count().collect()
     noisy = store.read(ctx.ref(RELEASE)).select("split", "item", "cents").collect()
-    print(json.dumps([metrics, sorted(map(str, classes)), sorted(map(str, noisy))]))
+    return metrics, sorted(map(str, classes)), sorted(map(str, noisy))
+
+
+def main(folder: str) -> None:
+    """Prints what was released, as JSON."""
+    if "KVEIL_TEST_STUMBLE" in os.environ:
+        staging.Kernel = Stumbling
+    os.environ.update([NOISE_KEY])
+    vars(fragments).update(SMALL_FRAGMENTS)
+    print(json.dumps(released(session("kveil-one-release"), folder)))
 
 
 if __name__ == "__main__":

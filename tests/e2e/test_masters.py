@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyspark
+from kveil.anonymize import fragments
 from kveil.session import jar_folder
+
+from tests.e2e.one_release import NOISE_KEY, SMALL_FRAGMENTS, Released, released
 
 ROOT = Path(__file__).parents[2]
 SPARK = Path(pyspark.__file__).parent
 
 
-def released(lake: Path, **environment: str) -> tuple[dict[str, float], list[str], list[str]]:
-    """What one_release measured, its classes and its noisy values, in a session made by this environment."""
+def released_elsewhere(lake: Path, **environment: str) -> Released:
+    """What one_release tells in a process of its own, in a session made by this environment."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.e2e.one_release", str(lake)],
         cwd=ROOT,
@@ -63,17 +66,20 @@ def check(metrics: dict[str, float]) -> None:
     assert metrics["suppressed_rows "] == 0
 
 
-def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(tmp_path):
-    local, classes, noisy = released(tmp_path / "local", KVEIL_MASTER="local[2]")
+def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(spark, tmp_path, monkeypatch):
+    monkeypatch.setenv(*NOISE_KEY)
+    for name, value in SMALL_FRAGMENTS.items():
+        monkeypatch.setattr(fragments, name, value)
+    local, classes, noisy = released(spark, str(tmp_path / "local"))
     check(local)
     with cluster(tmp_path) as address:
         stumbled = tmp_path / "a task failed"
-        standalone, _, again = released(tmp_path / "standalone", KVEIL_MASTER=address, KVEIL_TEST_STUMBLE=str(stumbled))
+        standalone, _, again = released_elsewhere(tmp_path / "standalone", KVEIL_MASTER=address, KVEIL_TEST_STUMBLE=str(stumbled))
     check(standalone)
     # A Connect server is the platform's: here one of pyspark's own, which is given Delta as a cluster would have it.
     jars = ",".join(map(str, sorted(jar_folder().glob("*.jar"))))
     (tmp_path / "spark-defaults.conf").write_text(f"spark.jars {jars}\nspark.sql.shuffle.partitions 8\n")
-    connect, _, elsewhere = released(tmp_path / "connect", SPARK_REMOTE="local[2]", SPARK_CONF_DIR=str(tmp_path))
+    connect, _, elsewhere = released_elsewhere(tmp_path / "connect", SPARK_REMOTE="local[2]", SPARK_CONF_DIR=str(tmp_path))
     check(connect)
     # One key, the same rows: whatever failed and wherever rows lay, each drew the same noise.
     assert stumbled.exists()

@@ -9,15 +9,20 @@ import pytest
 from kveil.anonymize import aggregates
 from kveil.anonymize.aggregates import release, statistics
 from kveil.anonymize.aggregates.bounding import HIGH, LIMB, LOW, PERSON, SLOT
+from kveil.anonymize.aggregates.bounds import _counts as counts_of
+from kveil.anonymize.aggregates.bounds import _total as bounds_total
 from kveil.anonymize.aggregates.cells import CELL, Grid
 from kveil.anonymize.aggregates.design import design
 from kveil.context import Context
 from kveil.errors import BudgetError, ContractError
+from kveil.privacy.threshold import place_of, threshold_at, thresholds
 from kveil.settings.aggregates import Aggregate
+from kveil.settings.bounds import BoughtBounds
+from kveil.settings.measures import Measure
 from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
 from pyspark.sql import functions as F
 
-from tests.builders import clean_rows, context, purchases, shop
+from tests.builders import booked, clean_rows, context, purchases, shop
 
 ROWS = purchases(rows=1500)
 TOWNS = ["east", "north", "nowhere", "south", "west"]
@@ -35,7 +40,14 @@ MONTHLY = {
         "quartiles": {"kind": "quantiles", **CENTS, "bins": 10, "weight": 20},
         "favourites": {"kind": "top_k", "column": "item", "values": ["bread", "milk", "wine"], "k": 2},
     },
-    "epsilon": 500,
+    "epsilon": 400,
+    "contribution": {"rows": 600},
+}
+TOTALS = {
+    "group_by": MONTHLY["group_by"],
+    "levels": [[], {"by": ["town"], "weight": 2}],
+    "measures": {name: MONTHLY["measures"][name] for name in ("purchases", "spent", "basket", "sizes")},
+    "epsilon": 50,
     "contribution": {"rows": 600},
 }
 TOWNS_FOUND = {
@@ -46,6 +58,14 @@ TOWNS_FOUND = {
     "mechanism": "gaussian",
     "contribution": {"rows": 40, "groups": 3, "rows_per_group": 20},
     "selection": {"epsilon": 10, "delta": 1e-6},
+}
+BOUGHT = {
+    "group_by": {"town": {"values": TOWNS}},
+    "measures": {
+        "spent": {"kind": "sum", "column": "cents", "bounds": {"epsilon": 200, "at": [0, "0.9"], "within": [0, 10**7]}},
+    },
+    "epsilon": 10,
+    "contribution": {"rows": 600},
 }
 BUDGET = {"epsilon": 1000, "delta": 1e-3}
 
@@ -63,7 +83,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def released(spark, module_store) -> Context:
-    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND})
+    ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT})
     aggregates.check(ctx)
     aggregates.published(ctx)
     return ctx
@@ -112,7 +132,7 @@ def test_numbers_are_those_of_pandas_within_their_noise(released):
 
 def test_unknown_groups_of_many_people_are_shown_and_null_is_no_group(released):
     found = published(released, "found")
-    assert list(found) == ["town", "reduced", "measure", "item", "value", "standard_error", "lower_95", "upper_95"]
+    assert list(found) == ["town", "reduced", "grouped_by", "measure", "item", "value", "standard_error", "lower_95", "upper_95"]
     assert set(found.town) == {"east", "north", "south", "west"}
     assert len(found) == 4 * 2 * 2
     buyers = found[found.measure == "buyers"]
@@ -123,31 +143,85 @@ def test_unknown_groups_of_many_people_are_shown_and_null_is_no_group(released):
 def test_the_record_names_cost_and_error_and_nothing_exact_is_left(released):
     record = released.store.read(released.ref(AGGREGATES)).toPandas()
     assert set(record.measure[record["aggregate"] == "monthly"]) == set(MONTHLY["measures"])
-    assert set(record.epsilon[record["aggregate"] == "monthly"]) == {500}
+    assert set(record.epsilon[record["aggregate"] == "monthly"]) == {400}
     assert set(record.epsilon[record["aggregate"] == "found"]) == {12}
     assert [released.store.version(released.ref(each)) for each in (AGGREGATE_SECRET, AGGREGATE_GROUPS)] == [None, None]
     account = released.store.read(released.ref(BUDGET_LEDGER)).toPandas()
     assert account.unit.tolist() == ["person"]
-    assert account.spent_epsilon.tolist() == [512]
+    assert account.spent_epsilon.tolist() == [672]
+
+
+def test_totals_add_up_and_keep_near_those_of_pandas(released):
+    totals = published(released, "totals")
+    cells, towns, alone = (totals[totals.grouped_by == level] for level in ("town,date", "town", ""))
+    assert [len(each) for each in (cells, towns, alone)] == [20 * 6, 5 * 6, 6]
+    by = ["measure", "item", "town"]
+    summed, shown = (each[each.measure != "basket"].fillna({"item": ""}).groupby(by).value.sum() for each in (cells, towns))
+    np.testing.assert_allclose(shown, summed.loc[shown.index], rtol=1e-9, atol=1e-6)
+    rows = ROWS[ROWS.customer.notna() & ROWS.town.notna()].assign(cents=ROWS.cents.clip(0, 1000))
+    for level, truth in (("", rows), ("north", rows[rows.town == "north"])):
+        mine = alone if not level else towns[towns.town == level]
+        expected = {"purchases": len(truth), "spent": truth.cents.sum(), "basket": truth.cents.mean()}
+        for measure, true in expected.items():
+            (found,) = mine[mine.measure == measure].itertuples()
+            assert abs(found.value - true) < 10 * found.standard_error, (level, measure)
+    record = released.store.read(released.ref(AGGREGATES)).where("aggregate = 'totals' AND measure = 'spent'").toPandas()
+    levels = record.set_index("grouped_by")
+    assert levels.groups.to_dict() == {"town,date": 20, "town": 5, "": 1}
+    assert (levels.standard_error < levels.standard_error_drawn).all()
+    shown = totals[totals.measure == "spent"].groupby("grouped_by").standard_error.max()
+    assert shown.to_dict() == levels.standard_error.to_dict()
+
+
+def test_bought_bounds_are_near_the_quantile_shown_and_booked(released):
+    (row,) = released.store.read(released.ref(AGGREGATES)).where("aggregate = 'bought'").collect()
+    cents = ROWS[ROWS.customer.notna() & ROWS.town.notna()].cents
+    assert row.lower == 0
+    assert np.quantile(cents, 0.8) < row.upper < np.quantile(cents, 0.95)
+    assert (row.bounds_epsilon, row.epsilon) == (200, 210)
+    assert row.standard_error == pytest.approx(2**0.5 * 600 * row.upper / 10, rel=1e-6)
+    spent = published(released, "bought").set_index("town").value
+    truth = ROWS.assign(cents=ROWS.cents.clip(0, row.upper))[ROWS.customer.notna()].groupby("town").cents.sum()
+    assert (abs(spent[truth.index] - truth) < 12 * row.standard_error).all()
+    entries = [entry for entry in booked(released) if any(charge.mechanism == "bounds" for charge in entry.charges)]
+    assert [[charge.what for charge in entry.charges] for entry in entries] == [["bought", "bought.spent.bounds"]]
+
+
+def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
+    random, bounds = np.random.default_rng(4), BoughtBounds(epsilon=1, within=(-1000, 10**6))
+    values = [int(value) for value in random.normal(0, 10**5, 300)] + list(range(-40, 40)) + [2**63 - 1, -(2**63), -1000, 10**6]
+    rows = spark.createDataFrame([(1, value) for value in values], f"{PERSON} int, cents bigint")
+    places = thresholds(*bounds.within)
+    total = bounds_total("x", Measure(kind="sum", column="cents", bounds=bounds), bounds, 10**4, len(places))
+    found = [count / total.noise.grain for count in counts_of(rows, total, True)]
+    # Values at an end of the range that is no threshold count with those from the last threshold on.
+    expected = np.histogram(np.clip(values, *bounds.within), [*places, places[-1] + 1])[0]
+    if places[-1] != threshold_at(place_of(places[-1])):
+        expected[-2:] = [expected[-2] + expected[-1], 0]
+    assert found == expected.tolist()
 
 
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
     before = published(released, "monthly")
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 400}, "found": TOWNS_FOUND})
+    other = prepared(
+        released.store, {"monthly": {**MONTHLY, "epsilon": 300}, "found": TOWNS_FOUND, "totals": TOTALS, "bought": BOUGHT}
+    )
     aggregates.published(other)
     assert not published(other, "monthly").value.equals(before.value)
     aggregates.published(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
-    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [912]
+    assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [972]
     with pytest.raises(BudgetError):
         aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)
 
 
 def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store, monkeypatch):
-    asked = {"monthly": {**MONTHLY, "epsilon": 1, "measures": {"purchases": {"kind": "count"}}}}
+    bounds = {"epsilon": 1, "within": [0, 10**6]}
+    measures = {"purchases": {"kind": "count"}, "spent": {"kind": "sum", "column": "cents", "bounds": bounds}}
+    asked = {"monthly": {**MONTHLY, "epsilon": 1, "levels": [["town"]], "measures": measures}}
     ctx, drawn = prepared(store, asked), []
     real = ctx.store.replace
 
@@ -163,11 +237,11 @@ def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store
         with pytest.raises(KeyboardInterrupt):
             aggregates.published(ctx)
     aggregates.published(ctx)
-    keys = ["town", "date"]
+    keys = ["town", "date", "measure"]
     after = published(ctx, "monthly").sort_values(keys, ignore_index=True)
     for each in drawn:
         pd.testing.assert_frame_equal(each.sort_values(keys, ignore_index=True), after)
-    assert ctx.store.read(ctx.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [1]
+    assert ctx.store.read(ctx.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [2]
 
 
 WORLDS = 12
@@ -187,15 +261,22 @@ HARSH = {
 }
 
 
-def totals_of(rows, mechanism: str) -> dict[tuple[int, int], int]:
+ALONE = {name: role for name, role in HARSH["measures"].items() if name != "buyers"}
+WORLDS_OF = {
+    "laplace": {"mechanism": "laplace"},
+    "gaussian": {"mechanism": "gaussian"},
+    "gaussian with totals": {"mechanism": "gaussian", "measures": ALONE, "levels": [["world"]]},
+}
+
+
+def totals_of(rows, asked: Aggregate) -> dict[tuple[int, int], int]:
     """Exact bounded totals in fine units by (cell, slot)."""
-    asked = Aggregate.model_validate({**HARSH, "mechanism": mechanism})
     found = statistics.exact_totals(rows, Grid(asked, dict(rows.dtypes)), design(asked), True).collect()
     return {(row[CELL], row[SLOT]): row[HIGH] * 2**LIMB + row[LOW] for row in found}
 
 
-@pytest.mark.parametrize("mechanism", ["laplace", "gaussian"])
-def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partitioning(spark, mechanism):
+@pytest.mark.parametrize("case", WORLDS_OF)
+def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partitioning(spark, case):
     """World 0 holds everybody, world i all but customer i; worlds are groups and have people of their own."""
     random = np.random.default_rng(5)
     size = 400
@@ -210,25 +291,32 @@ def test_no_customer_changes_the_totals_by_more_than_is_claimed_under_any_partit
     frame = spark.createDataFrame(values, "who int, town string, cents bigint, huge bigint")
     worlds = frame.crossJoin(spark.range(WORLDS + 1).select(F.col("id").cast("int").alias("world")))
     worlds = worlds.where("world <> who").withColumn(PERSON, F.concat_ws("/", "world", "who"))
-    found = totals_of(worlds.coalesce(1), mechanism)
-    assert totals_of(worlds.repartition(7, "cents"), mechanism) == found
-    made = design(Aggregate.model_validate({**HARSH, "mechanism": mechanism}))
-    reached = dict.fromkeys((total.slot for total in made.totals), Fraction(0))
+    asked = Aggregate.model_validate({**HARSH, **WORLDS_OF[case]})
+    made, found = design(asked), totals_of(worlds.coalesce(1), asked)
+    assert totals_of(worlds.repartition(7, "cents"), asked) == found
+    reached = {(total.slot, level): Fraction(0) for total in made.totals for level in range(len(made.levels))}
     for world in range(1, WORLDS + 1):
         for total in made.totals:
-            changes = [
-                found.get((town, slot), 0) - found.get((world * len(TOWNS) + town, slot), 0)
-                for town in range(len(TOWNS))
-                for slot in range(total.slot, total.slot + total.items)
-            ]
-            power = total.sensitivity.power
-            norm = sum(abs(change) ** power for change in changes)
-            most = total.sensitivity.bound * total.noise.grain**power
-            assert norm <= most, (total.measure, total.adds, world)
-            reached[total.slot] = max(reached[total.slot], Fraction(norm, most))
-    # A bound that nobody comes near would pay for noise that is not needed; sums come less near where signs cancel out.
-    assert min(reached.values()) > Fraction(1, 3)
-    assert reached[0] > 1 - Fraction(1, 10**6)
+            slots = range(total.slot, total.slot + total.items)
+            changes = np.array(
+                [
+                    [found.get((town, slot), 0) - found.get((world * len(TOWNS) + town, slot), 0) for slot in slots]
+                    for town in range(len(TOWNS))
+                ],
+                dtype=object,
+            )
+            for place, level in enumerate(made.levels):
+                sums = changes.reshape(-1, level.below, total.items).sum(axis=1)
+                power = total.sensitivity.power
+                norm = int((abs(sums) ** power).sum())
+                most = total.sensitivities[place].bound * total.noise.grain**power
+                assert norm <= most, (total.measure, total.adds, level, world)
+                reached[total.slot, place] = max(reached[total.slot, place], Fraction(norm, most))
+    # A bound that nobody comes near would pay for noise that is not needed; sums come less near where signs cancel out,
+    # squares where the L1 norm is bounded as well.
+    finest = [share for (_, place), share in reached.items() if place == len(made.levels) - 1]
+    assert min(finest) > (Fraction(1, 5) if asked.levels else Fraction(1, 3))
+    assert reached[0, 0] > (1 - Fraction(1, 10**6) if not asked.levels else Fraction(1, 2))
 
 
 @pytest.mark.parametrize(

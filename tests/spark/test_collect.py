@@ -14,7 +14,8 @@ from kveil.collect.locations import locate
 from kveil.collect.readers import read
 from kveil.collect.stage import inputs, run
 from kveil.errors import ContractError
-from kveil.settings.sources import SimulatedConsent, Source
+from kveil.settings.consent import SimulatedConsent
+from kveil.settings.sources import Source
 from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
 
 COLUMNS = {"person": {"type": "bigint", "required": True}, "at": "timestamp", "amount": "double"}
@@ -248,7 +249,7 @@ class TestConsent:
         words = [word if len(word) == 4 else (*word, "scoring") for word in self.WORDS]
         frame = pd.DataFrame(words, columns=["person", "decision", "decided_at", "purpose"])
         decisions = consent.registered(spark.createDataFrame(frame), "person", "scoring")
-        latest = consent.latest(decisions, as_of.replace(tzinfo=timezone.utc)).collect()
+        latest = consent.state(decisions, as_of.replace(tzinfo=timezone.utc)).collect()
         assert len({row["person"] for row in latest}) == len(latest)
         return {row["person"] for row in latest if row["decision"] == "grant"}
 
@@ -300,7 +301,7 @@ class TestSimulatedConsent:
 
     def words(self, spark, partitions=2):
         people = spark.range(3000).repartition(partitions).selectExpr("cast(id as string) person")
-        return consent.simulated(people, self.SETTINGS).toPandas().sort_values(["person", "decided_at"], ignore_index=True)
+        return consent.simulated(people, self.SETTINGS).toPandas().sort_values(["person", "effective_from"], ignore_index=True)
 
     def test_it_follows_from_the_id_alone_and_keeps_its_shares_and_dates(self, spark):
         words = self.words(spark)
@@ -308,20 +309,20 @@ class TestSimulatedConsent:
         last = words.groupby("person")["decision"].last().value_counts(normalize=True)
         for decision, share in (("grant", 0.7), ("refuse", 0.2), ("withdraw", 0.1)):
             assert abs(last[decision] - share) < 5 * (share * (1 - share) / 3000) ** 0.5
-        assert words["decided_at"].between("2016-07-01", "2018-06-30").all()
-        assert words["decided_at"].dt.month.nunique() == 12
+        assert words["effective_from"].between("2016-07-01", "2018-06-30").all()
+        assert words["effective_from"].dt.month.nunique() == 12
 
     def test_who_withdraws_granted_before(self, spark):
         words = self.words(spark)
         withdrawn = words[words["person"].isin(words.loc[words["decision"] == "withdraw", "person"])]
         assert (withdrawn.groupby("person")["decision"].agg(list).map(tuple) == ("grant", "withdraw")).all()
-        assert (withdrawn.groupby("person")["decided_at"].nunique() == 2).all()
+        assert (withdrawn.groupby("person")["effective_from"].nunique() == 2).all()
 
     def test_a_withdrawal_after_as_of_still_counts_as_granted(self, spark):
         words = self.words(spark)
         day = datetime(2017, 7, 1, tzinfo=timezone.utc)
-        latest = consent.latest(spark.createDataFrame(words), day).toPandas().set_index("person")["decision"]
-        expected = words[words["decided_at"] <= "2017-07-01"].groupby("person")["decision"].last()
+        latest = consent.state(spark.createDataFrame(words), day).toPandas().set_index("person")["decision"]
+        expected = words[words["effective_from"] <= "2017-07-01"].groupby("person")["decision"].last()
         pd.testing.assert_series_equal(latest.sort_index(), expected.sort_index(), check_names=False)
         withdrawing = set(words.loc[words["decision"] == "withdraw", "person"])
         assert any(latest[person] == "grant" for person in withdrawing & set(latest.index))

@@ -50,6 +50,14 @@ def policy(**changes):
                 "noise": {"amount": {"lower": 0, "upper": 100, "epsilon": "0.5"}},
                 "insensitive": {"late": "the label"},
                 "budget": {"epsilon": "1.5"},
+                "aggregates": {
+                    "cities": {
+                        "group_by": {"city": {"values": ["A", "B"]}},
+                        "measures": {"rows": {"kind": "count"}, "lates": {"kind": "people"}},
+                        "epsilon": "0.25",
+                        "contribution": {"rows": 3},
+                    }
+                },
             },
             "train": {"label": "late", "features": ["city"], "logistic_regression": {}},
             "deploy": {"model": "late_payment"},
@@ -138,6 +146,15 @@ def filled(spark, tmp_path_factory):
         minutes=40,
     )
     put(ctx, schema.PRIVACY_METRICS, {**metric, "value": 2.0, "met": False}, policy="other", release_id="alien")
+    of_cities = {"aggregate": "cities", "table": "release.bank_aggregate_cities", "version": 1, "groups": 2}
+    of_cities |= {"mechanism": "discrete laplace", "epsilon": Decimal("0.25"), "delta": Decimal(0), "bound": "3 rows"}
+    for release_id, error in (("cities-old", 9.0), ("cities-new", 5.0)):
+        told = [
+            {"measure": name, "kind": kind, "standard_error": error} for name, kind in (("lates", "people"), ("rows", "count"))
+        ]
+        put(ctx, schema.AGGREGATES, *[{**of_cities, **each} for each in told], release_id=release_id)
+    table = schema.AGGREGATE.of(ctx.policy, aggregate="cities")
+    ctx.store.replace(table, ctx.store.rows(schema.AGGREGATE, []), properties={"kveil.release_id": "cities-new"})
     book(ctx, "bank", ["old", "new"])
     book(ctx, "other", ["alien"])
     model = {
@@ -189,6 +206,12 @@ def filled(spark, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(filled):
     return facts(filled)
+
+
+def test_aggregates_are_those_published_now_with_measures_as_in_the_policy(found):
+    (cities,) = found["aggregates"]
+    assert (cities["release_id"], cities["epsilon"], cities["groups"], cities["group_by"]) == ("cities-new", "0.25", 2, ["city"])
+    assert [(each["measure"], each["standard_error"]) for each in cities["measures"]] == [("rows", 5.0), ("lates", 5.0)]
 
 
 def test_facts_are_those_of_the_latest_build_and_release(found):

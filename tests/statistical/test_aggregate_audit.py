@@ -70,3 +70,32 @@ def test_the_same_secret_draws_the_same_and_chunks_do_not_matter():
     assert (np.concatenate(parts) == whole).all()
     other = Publisher(publisher.grid, MADE, publisher.secret, "another release")
     assert (other.noisy(np.arange(GROUPS), zeros, zeros)[0] != whole).any()
+
+
+WITH_TOTAL = Aggregate.model_validate({**ASKED.model_dump(exclude_defaults=True), "levels": [[]]})
+
+
+def with_total(per_group: float, losses: int) -> np.ndarray:
+    """An attacker's evidence, from the groups and from the total above them, of a customer who adds this to each group.
+
+    The noise is that of the product where `losses` is 1; else each level is drawn as if it had all of the loss.
+    """
+    made = design(WITH_TOTAL) if losses == 1 else design(WITH_TOTAL.model_copy(update={"epsilon": losses * EPSILON}))
+    publisher = Publisher(Grid(WITH_TOTAL, {"group": "int"}), made, fresh_secret(), "audit")
+    found = np.zeros(RUNS)
+    for place, (level, noise) in enumerate(zip(made.levels, made.totals[0].tree.noises, strict=True)):
+        added = per_group * level.below
+        fine = np.full((RUNS * level.groups, 1), round(added * noise.grain))
+        seen = publisher.noisy(np.arange(len(fine)), fine >> LIMB, fine & (2**LIMB - 1), place)[0].reshape(RUNS, -1)
+        shift = ROWS / GROUPS * level.below
+        found += ((np.abs(seen) - np.abs(seen - shift)) * noise.grain / float(noise.parameter)).sum(axis=1)
+    return found
+
+
+def test_levels_together_keep_the_claim():
+    audited = lower_bound(with_total(0.0, 1), with_total(ROWS / GROUPS, 1))
+    assert 0.5 * EPSILON < audited <= EPSILON
+
+
+def test_levels_that_do_not_share_the_loss_exceed_the_claim():
+    assert lower_bound(with_total(0.0, 2), with_total(ROWS / GROUPS, 2)) > EPSILON

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kveil.anonymize.aggregates.checks import check_noise
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.design import design
 from kveil.anonymize.aggregates.expected import expected
 from kveil.anonymize.aggregates.request import Request
 from kveil.cli import main
+from kveil.errors import ContractError
 from kveil.privacy.estimates import most_frequent, of_mean, of_quantile, of_variance
 from kveil.privacy.sensitivity import Limits, Noise, Sensitivity, noise_of
 from kveil.settings import Policy
@@ -128,6 +130,15 @@ def test_the_most_frequent_come_in_order():
     assert most_frequent(np.array([[1.0, 9.0, 5.0], [2.0, 2.0, 3.0]]), 2).tolist() == [[1, 2], [2, 0]]
 
 
+@pytest.mark.parametrize("changes", [{"epsilon": "1e-9"}, {"epsilon": "0.001", "delta": 1e-6, "mechanism": "gaussian"}])
+def test_noise_that_does_not_fit_is_refused_before_anything_is_spent(changes):
+    huge = {"spread": {"kind": "variance", "column": "cents", "lower": 0, "upper": 2**20}}
+    asked = Aggregate.model_validate({**MONTHLY, "measures": huge, "contribution": {"rows": 200}, **changes})
+    with pytest.raises(ContractError, match=r"monthly\.measures\.spread: a standard error of .* does not fit 64 bits"):
+        check_noise("monthly", asked)
+    check_noise("monthly", asked.model_copy(update={"epsilon": 1}))
+
+
 def test_an_unknown_group_costs_its_choice_as_well():
     asked = Aggregate.model_validate(
         {**MONTHLY, "group_by": {"town": "unknown"}, "selection": {"epsilon": "0.25", "delta": "1e-7"}, "delta": "1e-6",
@@ -160,6 +171,7 @@ KEY = "anonymize.aggregates.monthly"
         ({"epsilon": 10**6}, "epsilon", "less than or equal to 1000"),
         ({"delta": 1}, "delta", "less than 1"),
         ({"mechanism": "gaussian"}, "", "needs delta"),
+        ({"epsilon": "0.0001", "delta": 1e-9}, "", "epsilon: found 0.0001; with delta"),
         ({"measures": {"x": {"kind": "sum", "column": "cents", "lower": 9, "upper": 0}}}, "measures.x", "lower must be below"),
         ({"measures": {"x": {"kind": "sum", "column": "cents", "lower": 0, "upper": 2**64}}}, "measures.x", "64 bits"),
         ({"measures": {"x": {"kind": "sum", "column": "cents", "lower": 0, "upper": 2**60}}}, "", "64 bits"),

@@ -43,7 +43,8 @@ def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:
 
 def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> str:
     """The same rows under the same aggregate have the same id, so that repeating it spends and draws nothing."""
-    asked = policy.anonymize.aggregates[name].model_dump(mode="json")
+    # What a policy leaves out plays no part, so that a setting that is new in kveil makes no release another one.
+    asked = policy.anonymize.aggregates[name].model_dump(mode="json", exclude_defaults=True)
     return _hash([policy.name, policy.purpose, policy.person, "aggregate", name, asked, *clean_content])
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -20,7 +19,7 @@ from kveil.clean.split import person_splits
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
-from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW
+from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW, RAW_ROW
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -28,7 +27,7 @@ def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
     log, clean = CleaningLog(), ctx.policy.clean
     raw = _corrected(ctx, clean.base, log)
-    base = Trail(clean.base, without_duplicates(raw))
+    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
 
     _remove_out_of_range(ctx, base)
@@ -75,7 +74,7 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name))
+    trail = Trail(name, (_corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)).drop(RAW_ROW))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())
@@ -145,7 +144,9 @@ def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:
         asides = [trail.aside().select(*marks, "source", "reason", "row") for trail in trails if trail.sets_aside]
         if not asides and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
             return
-        rows = reduce(DataFrame.unionByName, asides, ctx.store.rows(QUARANTINE, []))
+        rows = ctx.store.rows(QUARANTINE, [])
+        for aside in asides:
+            rows = rows.unionByName(aside, allowMissingColumns=True)
         ctx.store.replace_where(ref, rows, **mine)
         ctx.store.forget_history(ref)
 

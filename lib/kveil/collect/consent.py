@@ -1,28 +1,41 @@
-"""Whose rows may be used: each person's latest decision for the policy's purpose at a given time."""
+"""Decisions as events: what each person had decided as of a moment, as far as it was known then.
+
+An event holds from `effective_from` and is known since `recorded_at` (the two times of a bitemporal table, Snodgrass 2000). Who
+asks as of a moment sees neither what was recorded later nor what was to hold later, so a past run can be explained.
+"""
 
 from datetime import date, datetime, timezone
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.settings.sources import SimulatedConsent
+from kveil.settings.consent import SimulatedConsent
 
-DECISIONS = ("grant", "refuse", "withdraw")
 CONSENTS = "_kveil_consents"
-"""Whether the row's person grants; true on rows of sources without persons."""
+"""Whether the row may be used by its person's standing (see lawful.py); true on rows of sources without persons."""
+EVENTS = ("person", "decision", "basis", "effective_from", "recorded_at")
 
 _SALT = "kveil simulated consent "
 _HASH_RANGE = 2**32
 
 
 def registered(registry: DataFrame, person: str, purpose: str) -> DataFrame:
-    """The registry's decisions for a purpose: person (string), decision, decided_at."""
-    asked = registry.where(F.col("purpose") == purpose)
-    return asked.select(F.col(person).cast("string").alias("person"), "decision", "decided_at")
+    """The registry's events for a purpose, with EVENTS; ids are text, and decided_at stands for both times where it is alone."""
+    known = registry.columns
+    effective = F.col("effective_from" if "effective_from" in known else "decided_at")
+    recorded = F.col("recorded_at" if "recorded_at" in known else "decided_at")
+    basis = F.lower(F.trim("basis")) if "basis" in known else F.lit(None).cast("string")
+    return registry.where(F.col("purpose") == purpose).select(
+        F.col(person).cast("string").alias("person"),
+        "decision",
+        basis.alias("basis"),
+        effective.alias("effective_from"),
+        recorded.alias("recorded_at"),
+    )
 
 
 def simulated(persons: DataFrame, settings: SimulatedConsent) -> DataFrame:
-    """Made-up decisions for a column `person` of distinct ids: person, decision, decided_at.
+    """Made-up events for a column `person` of distinct ids, with EVENTS.
 
     What a person decides and when follows from the id alone. Someone who withdraws has an earlier grant.
     """
@@ -36,33 +49,34 @@ def simulated(persons: DataFrame, settings: SimulatedConsent) -> DataFrame:
     first_word = F.struct(F.when(withdraws, "grant").otherwise(F.col("drawn")).alias("decision"), F.col("decided").alias("at"))
     second_word = F.when(withdraws, F.struct(F.lit("withdraw").alias("decision"), F.col("withdrawn").alias("at")))
     words = drawn.select("person", F.explode(F.array_compact(F.array(first_word, second_word))).alias("word"))
-    return words.select("person", "word.decision", F.timestamp_seconds("word.at").alias("decided_at"))
+    at = F.timestamp_seconds("word.at")
+    basis = F.lit("consent").alias("basis")
+    return words.select("person", "word.decision", basis, at.alias("effective_from"), at.alias("recorded_at"))
 
 
-def latest(decisions: DataFrame, as_of: datetime) -> DataFrame:
-    """One row per person: the last decision at or before `as_of`. At the same instant anything beats a grant."""
-    word = F.struct("decided_at", (F.col("decision") != "grant").alias("stops"), "decision")
-    known = decisions.where(F.col("person").isNotNull() & (F.col("decided_at") <= F.lit(as_of)))
-    last = known.groupBy("person").agg(F.max(word).alias("word"))
-    return last.select("person", "word.decision", "word.decided_at")
+def state(events: DataFrame, as_of: datetime) -> DataFrame:
+    """One row per person, with EVENTS: of what was known and in force at `as_of`, the event that took effect last.
+
+    Of two that took effect at once the one recorded later corrects the other; recorded at once, anything beats a grant.
+    """
+    word = F.struct("effective_from", "recorded_at", (F.col("decision") != "grant").alias("stops"), "decision", "basis")
+    seen = F.col("person").isNotNull() & (_seen_from() <= F.lit(as_of))
+    last = events.where(seen).groupBy("person").agg(F.max(word).alias("word"))
+    return last.select("person", *[f"word.{name}" for name in EVENTS if name != "person"])
 
 
-def next_change(decisions: DataFrame, as_of: datetime) -> datetime | None:
-    """The earliest decision after `as_of`: from then on time alone makes what rests on `latest` stale."""
-    later = decisions.where(F.col("decided_at") > F.lit(as_of)).agg(F.min(F.unix_micros("decided_at")).alias("at")).first()
+def next_change(events: DataFrame, as_of: datetime) -> datetime | None:
+    """When, after `as_of`, the next event is known and in force: from then on time alone makes what rests on `state` stale."""
+    seen = _seen_from()
+    later = events.where(seen > F.lit(as_of)).agg(F.min(F.unix_micros(seen)).alias("at")).first()
     if later is None or later["at"] is None:
         return None
     seconds, micros = divmod(later["at"], 1_000_000)
     return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=micros)
 
 
-def with_consent(rows: DataFrame, person: str, decisions: DataFrame) -> DataFrame:
-    """The rows with CONSENTS; ids are compared as text. Without the column `person` every row may be used."""
-    if person not in rows.columns:
-        return rows.withColumn(CONSENTS, F.lit(True))
-    granting = decisions.where(F.col("decision") == "grant").select(F.col("person").alias("_kveil_granting"))
-    joined = rows.join(granting, F.col(person).cast("string") == F.col("_kveil_granting"), "left")
-    return joined.withColumn(CONSENTS, F.col("_kveil_granting").isNotNull()).drop("_kveil_granting")
+def _seen_from() -> Column:
+    return F.greatest("effective_from", "recorded_at")
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -39,8 +39,10 @@ class SourceFile:
         return tuple(reversed(list(inner)))
 
 
-def locate(spark: SparkSession, name: str, source: Source) -> tuple[SourceFile, ...]:
+def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = False) -> tuple[SourceFile, ...]:
     """The files behind a source's uri, each content once, by path; raises ContractError when there is nothing to read.
+
+    With `may_be_empty` a folder without files is no error: it may be emptied between deliveries.
 
     The uri of files is `package://PACKAGE/inner/path` (a file of an installed Python package, which is not imported), a local
     file or folder, or any path that Spark can list (`scheme://...`).
@@ -50,9 +52,9 @@ def locate(spark: SparkSession, name: str, source: Source) -> tuple[SourceFile, 
     if source.format == "delta":
         return (_delta_table(spark, name, source),)
     if "://" in source.uri and not source.uri.startswith("package://"):
-        return _once_each(_remote_files(spark, name, source.uri))
+        return _once_each(_remote_files(spark, name, source.uri, may_be_empty))
     path = _packaged(name, source.uri) if source.uri.startswith("package://") else Path(source.uri).absolute()
-    return _once_each(_local_files(name, source.uri, path))
+    return _once_each(_local_files(name, source.uri, path, may_be_empty))
 
 
 def spark_path(path: str) -> str:
@@ -108,13 +110,13 @@ def _packaged(name: str, uri: str) -> Path:
         raise ContractError(f"sources.{name}.uri: {error}") from None
 
 
-def _local_files(name: str, uri: str, path: Path) -> list[SourceFile]:
+def _local_files(name: str, uri: str, path: Path, may_be_empty: bool) -> list[SourceFile]:
     if not path.exists():
         raise ContractError(f"sources.{name}.uri: {uri} is not there; give the path of a file or folder")
     if (path / "_delta_log").exists():
         raise ContractError(f"sources.{name}.uri: {uri} is a Delta table, whose files may hold deleted rows; say format: delta")
     found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and _is_data(file, path))
-    if not found:
+    if not found and not may_be_empty:
         raise ContractError(f"sources.{name}.uri: the folder {uri} holds no data file; put the source's files there")
     try:
         return [_hashed(file) for file in found]
@@ -136,14 +138,14 @@ def _hashed(path: Path) -> SourceFile:
     return SourceFile(str(path), size, digest.hexdigest())
 
 
-def _remote_files(spark: SparkSession, name: str, uri: str) -> list[SourceFile]:
+def _remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool = False) -> list[SourceFile]:
     try:
         listed = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(uri)
         # One row per file: the driver holds paths and hashes, never content.
         rows = listed.select("path", "length", F.sha2("content", 256).alias("sha256")).collect()
     except SPARK_ERRORS:
         raise ContractError(f"sources.{name}.uri: Spark cannot list or read {uri}; give a path that it may read") from None
-    if not rows:
+    if not rows and not may_be_empty:
         raise ContractError(f"sources.{name}.uri: {uri} holds no data file; put the source's files there")
     return [SourceFile(row["path"], row["length"], row["sha256"]) for row in rows]
 

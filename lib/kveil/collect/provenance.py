@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from kveil.collect.consent import CONSENTS
-from kveil.collect.contract import REASON
+from kveil.collect.contract import REASON, RULE
+from kveil.collect.keys import DUPLICATE
 from kveil.collect.locations import SourceFile
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
+
+_SHOWN = 10
+"""Rules that a message names; a source with more has more to tell than anybody reads."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,25 @@ class Fate:
     read: int
     broken: int
     quarantined: int
+    duplicates: int
     not_consented: int
     kept: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts under the names that the tables give them."""
+        return {
+            "rows_in": self.read,
+            "rows_quarantined": self.quarantined,
+            "rows_duplicate": self.duplicates,
+            "rows_not_consented": self.not_consented,
+            "rows_out": self.kept,
+        }
+
 
 def kept() -> Column:
-    """Rows for the raw zone: they fit the contract and their person consents."""
-    return F.col(REASON).isNull() & F.col(CONSENTS)
+    """Rows for the raw zone: they fit the contract, are no copies, and their person consents."""
+    return F.col(REASON).isNull() & ~F.col(DUPLICATE) & F.col(CONSENTS)
 
 
 def quarantined(rows: DataFrame, person: str) -> Column:
@@ -36,7 +52,7 @@ def quarantined(rows: DataFrame, person: str) -> Column:
     A row without a person is nobody's refusal: it is set aside, so that someone can see what is wrong with it.
     """
     nobody = F.col(person).isNull() if person in rows.columns else F.lit(False)
-    return F.col(REASON).isNotNull() & (F.col(CONSENTS) | nobody)
+    return F.col(REASON).isNotNull() & ~F.col(DUPLICATE) & (F.col(CONSENTS) | nobody)
 
 
 def counted(rows: DataFrame, person: str, columns: Sequence[str]) -> Fate:
@@ -44,48 +60,63 @@ def counted(rows: DataFrame, person: str, columns: Sequence[str]) -> Fate:
     aside = quarantined(rows, person)
     counts = rows.agg(
         F.count("*").alias("read"),
-        F.count_if(F.col(REASON).isNotNull()).alias("broken"),
+        F.count_if(F.col(REASON).isNotNull() & ~F.col(DUPLICATE)).alias("broken"),
         F.count_if(aside).alias("quarantined"),
-        F.count_if(~aside & ~kept()).alias("not_consented"),
+        F.count_if(DUPLICATE).alias("duplicates"),
+        F.count_if(~aside & ~kept() & ~F.col(DUPLICATE)).alias("not_consented"),
         F.count_if(kept()).alias("kept"),
         # Nothing needs this value; computing it meets a damaged page of any column before a row is written.
         F.bit_xor(F.xxhash64(*columns)).alias("every_cell"),
     ).first()
     assert counts is not None, "an aggregation without groups has one row"
-    return Fate(counts["read"], counts["broken"], counts["quarantined"], counts["not_consented"], counts["kept"])
+    return Fate(
+        counts["read"], counts["broken"], counts["quarantined"], counts["duplicates"], counts["not_consented"], counts["kept"]
+    )
 
 
-def check_fate(name: str, source: Source, fate: Fate, is_registry: bool) -> None:
-    """Raises ContractError for a source without rows or with too many that break its contract."""
-    if fate.read == 0:
+def check_fate(name: str, source: Source, fate: Fate, is_registry: bool, rows: DataFrame) -> None:
+    """Raises ContractError for a source without rows or with too many that break its contract; rules are counted then."""
+    if fate.read == 0 and source.incremental is None:
         raise ContractError(f"sources.{name}: {source.uri} has no rows; deliver it again")
     if is_registry and fate.broken:
         raise ContractError(
             f"sources.{name}: {fate.broken:,} of {fate.read:,} rows of the consent registry break its contract; a withdrawal "
             "may be among them, so nothing was collected; have the registry corrected"
         )
+    share = f"{fate.broken:,} of {fate.read:,} rows ({fate.broken / max(fate.read, 1):.2%}) break the contract"
+    if fate.broken and source.mode == "fail":
+        advice = "correct the source, or set rows aside by mode: quarantine"
+        raise ContractError(f"sources.{name}: {share}, where mode is fail ({_per_rule(rows)}); {advice}")
     if fate.broken > source.quarantine_limit * fate.read:
-        raise ContractError(
-            f"sources.{name}: {fate.broken:,} of {fate.read:,} rows ({fate.broken / fate.read:.2%}) break the contract, over "
-            f"quarantine_limit ({source.quarantine_limit:.2%}); correct the source or raise the limit"
-        )
+        limit = f"over quarantine_limit ({source.quarantine_limit:.2%})"
+        raise ContractError(f"sources.{name}: {share}, {limit} ({_per_rule(rows)}); correct the source or raise the limit")
+
+
+def _per_rule(rows: DataFrame) -> str:
+    """The broken rules with their counts, most often broken first."""
+    names = rows.where(F.col(REASON).isNotNull()).select(F.explode(F.split(RULE, ", ")).alias("rule"))
+    # One row per rule of the contract.
+    counts = names.groupBy("rule").count().orderBy(F.desc("count"), "rule").limit(_SHOWN + 1).collect()
+    shown = [f"{row['rule']} {row['count']:,}" for row in counts[:_SHOWN]]
+    return ", ".join(shown + (["and more"] if len(counts) > _SHOWN else []))
 
 
 def check_sum(name: str, fate: Fate, written: int) -> None:
-    """Raises ContractError unless the rows read are exactly those in the raw table, set aside, or not consented."""
-    if fate.read != written + fate.quarantined + fate.not_consented:
+    """Raises ContractError unless the rows read are exactly those that went to raw, aside, or nowhere for a counted reason."""
+    if fate.read != written + fate.quarantined + fate.duplicates + fate.not_consented:
         raise ContractError(
-            f"sources.{name}: read {fate.read:,} rows but wrote {written:,}, set aside {fate.quarantined:,} and left out "
-            f"{fate.not_consented:,} without consent; the source changed while it was read: run collect again"
+            f"sources.{name}: read {fate.read:,} rows but wrote {written:,}, set aside {fate.quarantined:,}, left out "
+            f"{fate.not_consented:,} without consent and {fate.duplicates:,} duplicates; the source changed while it was read: "
+            "run collect again"
         )
 
 
-def provenance_rows(files: Sequence[SourceFile], fate: Fate, written: int) -> list[dict[str, Any]]:
+def provenance_rows(files: Sequence[SourceFile], fate: Fate) -> list[dict[str, Any]]:
     """One row of the table `provenance` per file of a source: the file, and what became of the source's rows."""
-    rows = {
-        "rows_in": fate.read,
-        "rows_quarantined": fate.quarantined,
-        "rows_not_consented": fate.not_consented,
-        "rows_out": written,
-    }
-    return [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, **rows} for file in files]
+    return [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, **fate.counts} for file in files]
+
+
+def batch_provenance(batch: Row) -> dict[str, Any]:
+    """A row of the table `collected` as one of `provenance`: what became of a batch's rows stands on each of its files."""
+    names = ("batch", "bytes", "sha256", *Fate(0, 0, 0, 0, 0, 0).counts)
+    return {"path": batch["path"] or batch["way"], **{name: batch[name] for name in names}}

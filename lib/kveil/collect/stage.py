@@ -2,188 +2,228 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect import consent
-from kveil.collect.contract import REASON, ROW, check_columns, ignored_columns, judged
-from kveil.collect.landing import landed, landings_destroyed
-from kveil.collect.locations import SourceFile, locate
-from kveil.collect.provenance import Fate, check_fate, check_sum, counted, kept, provenance_rows, quarantined
-from kveil.collect.readers import read, unreadable
+from kveil.collect import consent, lawful
+from kveil.collect.batches import Staged, leave_staging
+from kveil.collect.collected import memory, replaced
+from kveil.collect.growing import grow, known_rows, landed, prepared, recover, withdraw
+from kveil.collect.growth import Growth, growth, mark_of_inputs
+from kveil.collect.incoming import Incoming, candidates, incoming, readable
+from kveil.collect.landing import landings_destroyed
+from kveil.collect.locations import locate
+from kveil.collect.minimised import minimised
+from kveil.collect.provenance import Fate, batch_provenance, check_fate, check_sum, counted, kept, provenance_rows, quarantined
+from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.collect.row_counts import check_row_count
+from kveil.collect.stream import stream_in
 from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
-from kveil.session import SPARK_ERRORS
-from kveil.settings.sources import ColumnContract, Source
-from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
+from kveil.tables.people import with_erased
+from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
 
+_ERASED = "_kveil_erased"
 
-@dataclass(frozen=True)
-class _Incoming:
-    """A source that fits its contract's columns; its rows are judged when something asks for them."""
 
-    name: str
-    source: Source
-    files: tuple[SourceFile, ...]
-    rows: DataFrame
-    ignored: list[str]
+@dataclass
+class _Collected:
+    """What a run brings in: sources read whole by name, and what is new in those that grow."""
+
+    whole: dict[str, Incoming]
+    grown: dict[str, Growth]
+    fates: dict[str, Fate] = field(default_factory=dict)
+    withdrawn: dict[str, int | None] = field(default_factory=dict)
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of all that decides the result outside tables: every source's files with size and SHA-256.
+    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, used columns.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    found = {
-        # Nothing tells from outside whether a database's rows changed, so they are read in every run.
-        name: [[file.path, file.bytes, file.sha256 or ctx.run_id] for file in locate(ctx.spark, name, source)]
-        for name, source in ctx.policy.sources.items()
-    }
+    files = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
+    # A column that the policy begins to use is to be collected, though no file has changed.
+    found = {"files": files, "columns": {name: ctx.policy.used_columns(name) for name in ctx.policy.sources}}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
 def run(ctx: Context) -> StageResult:
-    """Writes raw tables, consent, quarantine and provenance; nothing of it before every source passed its contract."""
+    """Writes raw tables, consent, quarantine and provenance; nothing of it before every source read whole passed its contract.
+
+    Sources that grow follow: rows of people who withdrew leave first, then each source's new rows are staged and checked,
+    and only when all are within their contracts do they land.
+    """
     with landings_destroyed(ctx):
-        return _collected(ctx)
+        return _run(ctx)
 
 
-def _collected(ctx: Context) -> StageResult:
+def _run(ctx: Context) -> StageResult:
+    for name in ctx.policy.sources:
+        recover(ctx, name)
     fixed = ctx.policy.consent.as_of
     as_of = consent.in_utc(fixed or ctx.now)
-    incoming = {name: _incoming(ctx, name) for name in ctx.policy.sources}
-    decisions = _decisions(ctx, incoming)
-    latest = consent.latest(decisions, as_of)
-    fates = {name: _fate(ctx, one, latest) for name, one in incoming.items()}
+    found = _Collected(
+        {name: source_rows(ctx, name) for name in ctx.policy.sources if name not in grow(ctx)},
+        {name: _growth(ctx, name) for name in grow(ctx)},
+    )
+    rows = {name: one.rows for name, one in found.whole.items()}
+    rows |= {name: known_rows(ctx, name, grown) for name, grown in found.grown.items()}
+    decisions = events(ctx, rows)
+    people, erased = _people(ctx, rows, decisions, as_of)
+    found.fates |= {name: _fate(ctx, one, people) for name, one in found.whole.items()}
 
-    stored = _store_consent(ctx, latest)
-    written = {name: _store_raw(ctx, one, stored) for name, one in incoming.items()}
-    _store_quarantine(ctx, [one for name, one in incoming.items() if fates[name].quarantined], stored)
-    for name, rows in written.items():
-        check_sum(name, fates[name], rows)
-    _store_provenance(ctx, incoming, fates, written)
+    stored = _store_consent(ctx, people, erased)
+    batches = _prepared(ctx, found, stored)
+    _store_whole(ctx, found, stored)
+    for what in batches:
+        _land(ctx, what, stored)
+    for name in grow(ctx):
+        stream_in(ctx, name)
+    _store_provenance(ctx, found)
     return StageResult(
-        rows_in=sum(fate.read for fate in fates.values()),
-        rows_out=sum(written.values()),
-        valid_until=None if fixed else _next_change(ctx, incoming, decisions, as_of),
+        rows_in=sum(fate.read for fate in found.fates.values()),
+        rows_out=sum(fate.kept for fate in found.fates.values()),
+        valid_until=None if fixed else _next_change(ctx, decisions, as_of),
     )
 
 
-def _incoming(ctx: Context, name: str) -> _Incoming:
+def source_rows(ctx: Context, name: str) -> Incoming:
+    """A source, read whole, whose files are there and fit its contract's columns; ContractError otherwise."""
     with ctx.step(f"contract of {name}") as note:
-        source = _source(ctx, name)
-        files = locate(ctx.spark, name, source)
-        found = read(ctx.spark, name, source, files)
-        check_columns(name, source, found.schema, found.texts)
-        found = landed(ctx, name, source, found)
-        note.text = f"{len(source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
-        return _Incoming(name, source, files, judged(found, source), ignored_columns(source, found.schema))
+        files = locate(ctx.spark, name, ctx.policy.sources[name])
+        one = incoming(ctx, name, files, at_rest=True)
+        note.text = f"{len(one.source.columns)} columns, {len(files)} files, {sum(file.bytes for file in files):,} bytes"
+        return one
 
 
-def _source(ctx: Context, name: str) -> Source:
-    """The source; a consent registry's contract is completed, because a decision that cannot be read is not to be missed."""
-    source = ctx.policy.sources[name]
-    if name != ctx.policy.consent.registry:
-        return source
-    asked: dict[str, ColumnContract] = {}
-    for column, contract in source.columns.items():
-        allowed = list(consent.DECISIONS) if column == "decision" else contract.allowed
-        needed = contract.required or column in (ctx.policy.person, "purpose", "decision", "decided_at")
-        asked[column] = contract.model_copy(update={"required": needed, "allowed": allowed})
-    return source.model_copy(update={"columns": asked})
+def _growth(ctx: Context, name: str) -> Growth:
+    with ctx.step(f"growth of {name}") as note:
+        found = growth(ctx, name)
+        late = f", {found.late:,} rows came too late and were not read" if found.late else ""
+        note.text = ("new" if found.new else "nothing new") + late
+        return found
 
 
-def _decisions(ctx: Context, incoming: dict[str, _Incoming]) -> DataFrame:
+def events(ctx: Context, rows: Mapping[str, DataFrame]) -> DataFrame:
+    """Everybody's decisions for the policy's purpose: the registry's, or made-up ones of the base's people."""
     policy = ctx.policy
     if policy.consent.simulated is None:
-        return consent.registered(incoming[str(policy.consent.registry)].rows, policy.person, policy.purpose)
+        return consent.registered(rows[str(policy.consent.registry)], policy.person, policy.purpose)
     person = F.col(policy.person).cast("string").alias("person")
-    persons = incoming[policy.clean.base].rows.select(person).where(F.col("person").isNotNull()).distinct()
+    persons = rows[policy.clean.base].select(person).where(F.col("person").isNotNull()).distinct()
     return consent.simulated(persons, policy.consent.simulated)
 
 
-def _fate(ctx: Context, one: _Incoming, latest: DataFrame) -> Fate:
-    with ctx.step(f"rows of {one.name}") as note, _readable(one):
-        rows = consent.with_consent(one.rows, ctx.policy.person, latest)
+def _people(ctx: Context, rows: Mapping[str, DataFrame], decisions: DataFrame, as_of: datetime) -> tuple[DataFrame, DataFrame]:
+    """How every known person stands, without those who were erased, and those."""
+    everybody = lawful.standing(ctx.policy, rows, decisions, as_of)
+    marked = with_erased(ctx.store, ctx.policy, everybody, "person", _ERASED)
+    return marked.where(~F.col(_ERASED)).drop(_ERASED), marked.where(_ERASED).drop(_ERASED)
+
+
+def _fate(ctx: Context, one: Incoming, people: DataFrame) -> Fate:
+    with ctx.step(f"rows of {one.name}") as note, readable(one.name, one.source):
+        rows = candidates(ctx, one, people)
         fate = counted(rows, ctx.policy.person, list(one.source.columns))
-        note.text = f"{fate.read:,} read, {fate.quarantined:,} set aside, {fate.not_consented:,} without consent"
+        note.text = _in_words(fate)
     check_row_count(ctx.spark, one.name, one.source, fate.read)
-    check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry)
+    check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry, rows)
     return fate
 
 
-def _store_consent(ctx: Context, latest: DataFrame) -> DataFrame:
+def _in_words(fate: Fate) -> str:
+    copies = f", {fate.duplicates:,} duplicates" if fate.duplicates else ""
+    return f"{fate.read:,} read, {fate.quarantined:,} set aside{copies}, {fate.not_consented:,} without consent"
+
+
+def _store_consent(ctx: Context, people: DataFrame, erased: DataFrame) -> DataFrame:
     with ctx.step("decisions") as note:
         ref = ctx.ref(CONSENT)
         made_up = F.lit(ctx.policy.consent.simulated is not None).alias("simulated")
-        ctx.store.replace(ref, latest.select("person", "decision", "decided_at", made_up), properties=NO_STATISTICS)
+        ctx.store.replace(ref, people.select(*lawful.STANDING, made_up), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         stored = ctx.store.read(ref)
-        note.rows(stored.count(), "people")
+        counts = [row.asDict() for row in lawful.counts(stored, erased).collect()]
+        ctx.store.replace_where(ctx.ref(LAW_LOG), ctx.rows(LAW_LOG, counts), policy=ctx.policy.name, build=ctx.build)
+        note.rows(sum(count["people"] for count in counts), "people")
         return stored
 
 
-def _store_raw(ctx: Context, one: _Incoming, decisions: DataFrame) -> int:
-    with ctx.step(f"raw {one.name}") as note, _readable(one):
+def _store_whole(ctx: Context, found: _Collected, decisions: DataFrame) -> None:
+    """Makes the raw tables and the quarantine of sources read whole what their files now give."""
+    written, aside = {}, {}
+    for name, one in found.whole.items():
+        rows = candidates(ctx, one, decisions)
+        broken = as_quarantine(ctx, name, rows.where(quarantined(rows, ctx.policy.person)))
+        aside[name] = broken if found.fates[name].quarantined else None
+        written[name] = _store_raw(ctx, one, rows)
+    with ctx.step("quarantine"):
+        store_quarantine(ctx, aside)
+    for name, rows_written in written.items():
+        check_sum(name, found.fates[name], rows_written)
+
+
+def _store_raw(ctx: Context, one: Incoming, rows: DataFrame) -> int:
+    with ctx.step(f"raw {one.name}") as note, readable(one.name, one.source):
+        replaced(ctx, one.name)
         ref = RAW.of(ctx.policy, one.name)
-        rows = consent.with_consent(one.rows, ctx.policy.person, decisions).where(kept())
         with undone_if_changed(ctx, ref, one.name, one.source, one.files):
-            ctx.store.replace(ref, rows.select(*one.source.columns), properties=NO_STATISTICS)
+            ctx.store.replace(ref, minimised(ctx.store, rows.where(kept()), ctx.policy, one.name), properties=NO_STATISTICS)
         ctx.store.forget_history(ref)
         written = ctx.store.read(ref).count()
         note.rows(written)
         return written
 
 
-def _store_quarantine(ctx: Context, broken: list[_Incoming], decisions: DataFrame) -> None:
-    with ctx.step("quarantine"):
-        ref, mine = ctx.ref(QUARANTINE), {"policy": ctx.policy.name, "stage": "collect"}
-        if not broken and ctx.store.exists(ref) and not ctx.store.has_rows(ref, **mine):
-            return
-        parts = [ctx.store.rows(QUARANTINE, []), *(_set_aside(ctx, one, decisions) for one in broken)]
-        ctx.store.replace_where(ref, reduce(DataFrame.unionByName, parts), **mine)
-        ctx.store.forget_history(ref)
+def _prepared(ctx: Context, found: _Collected, decisions: DataFrame) -> list[Staged]:
+    """Every growing source's next batch, staged; none is left in staging when one of them breaks its contract."""
+    batches = []
+    try:
+        for name, grown in found.grown.items():
+            with ctx.step(f"withdrawn of {name}") as note:
+                found.withdrawn[name] = withdraw(ctx, name, decisions)
+                note.rows(found.withdrawn[name] or 0)
+            with ctx.step(f"rows of {name}") as note:
+                what = prepared(ctx, name, grown, decisions)
+                note.text = _in_words(what.fate) if what else "nothing to add"
+            if what:
+                batches.append(what)
+                found.fates[name] = what.fate
+    except BaseException:
+        for name in found.grown:
+            leave_staging(ctx, name)
+        raise
+    return batches
 
 
-def _set_aside(ctx: Context, one: _Incoming, decisions: DataFrame) -> DataFrame:
-    rows = consent.with_consent(one.rows, ctx.policy.person, decisions)
-    return rows.where(quarantined(rows, ctx.policy.person)).select(
-        F.lit(ctx.policy.name).alias("policy"),
-        F.lit("collect").alias("stage"),
-        F.lit(one.name).alias("source"),
-        F.col(REASON).alias("reason"),
-        F.col(ROW).alias("row"),
-    )
+def _land(ctx: Context, what: Staged, decisions: DataFrame) -> None:
+    with ctx.step(f"raw {what.one.name}") as note:
+        note.rows(landed(ctx, what, decisions))
 
 
-def _store_provenance(ctx: Context, incoming: dict[str, _Incoming], fates: dict[str, Fate], written: dict[str, int]) -> None:
-    made_up = ctx.policy.consent.simulated is not None
-    rows = [
-        {"source": name, "uri": one.source.uri, "ignored_columns": ", ".join(one.ignored), "simulated_consent": made_up, **row}
-        for name, one in incoming.items()
-        for row in provenance_rows(one.files, fates[name], written[name])
-    ]
+def _store_provenance(ctx: Context, found: _Collected) -> None:
+    rows: list[dict[str, Any]] = []
+    for name, one in found.whole.items():
+        rows += [{**row, **_said(ctx, name, one.ignored)} for row in provenance_rows(one.files, found.fates[name])]
+    for name, grown in found.grown.items():
+        said = {**_said(ctx, name, grown.ignored), "rows_withdrawn": found.withdrawn[name], "rows_late": grown.late}
+        rows += [{**said, **batch_provenance(row)} for row in memory(ctx, name, "done")]
     ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
 
 
-def _next_change(ctx: Context, incoming: dict[str, _Incoming], decisions: DataFrame, as_of: datetime) -> datetime | None:
-    keeper = incoming[ctx.policy.consent.registry or ctx.policy.clean.base]
-    with ctx.step("next decision"), _readable(keeper):
+def _said(ctx: Context, name: str, ignored: list[str]) -> dict[str, Any]:
+    made_up = ctx.policy.consent.simulated is not None
+    uri = ctx.policy.sources[name].uri
+    return {"source": name, "uri": uri, "ignored_columns": ", ".join(ignored), "simulated_consent": made_up}
+
+
+def _next_change(ctx: Context, decisions: DataFrame, as_of: datetime) -> datetime | None:
+    keeper = ctx.policy.consent.registry or ctx.policy.clean.base
+    with ctx.step("next decision"), readable(keeper, ctx.policy.sources[keeper]):
         return consent.next_change(decisions, as_of)
-
-
-@contextmanager
-def _readable(one: _Incoming) -> Iterator[None]:
-    """Turns a failure inside Spark while a source's files are read into one sentence."""
-    try:
-        yield
-    except SPARK_ERRORS as error:
-        raise unreadable(one.name, one.source, error) from None

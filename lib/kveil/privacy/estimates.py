@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.sensitivity import Noise
+from kveil.privacy.noise_sum import Error
 
 F64 = NDArray[np.float64]
 
@@ -26,13 +26,13 @@ class Estimate:
     upper: F64
 
 
-def of_total(total: F64, noise: Noise) -> Estimate:
+def of_total(total: F64, noise: Error) -> Estimate:
     """A count or sum itself; negative counts are the noise's."""
     same, width = np.ones_like(total), noise.half_width()
     return Estimate(total, noise.standard_error * same, total - width, total + width)
 
 
-def of_mean(rows: F64, total: F64, noises: tuple[Noise, Noise], centre: int, lower: int, upper: int) -> Estimate:
+def of_mean(rows: F64, total: F64, noises: tuple[Error, Error], centre: int, lower: int, upper: int) -> Estimate:
     """The mean of values around a centre; where the rows are lost in the noise, any value within the bounds.
 
     The interval is approximate: linear in the errors of both totals (the delta method).
@@ -43,7 +43,7 @@ def of_mean(rows: F64, total: F64, noises: tuple[Noise, Noise], centre: int, low
     return _within(centre + shift, error, rows > 2 * noises[0].standard_error, float(lower), float(upper))
 
 
-def of_variance(rows: F64, total: F64, squares: F64, noises: tuple[Noise, Noise, Noise], widest: int, middle: int) -> Estimate:
+def of_variance(rows: F64, total: F64, squares: F64, noises: tuple[Error, Error, Error], widest: int, middle: int) -> Estimate:
     """The variance (divided by n) of values at most `widest` from their centre; `squares` are less `middle` each."""
     known = np.maximum(rows, 1.0)
     shift = np.clip(total / known, -widest, widest)
@@ -61,7 +61,7 @@ def _within(value: F64, error: F64, known: NDArray[np.bool_], lower: float, uppe
     return Estimate(value, np.where(known, error, most), np.where(known, low, lower), np.where(known, high, upper))
 
 
-def of_quantile(bins: F64, noise: Noise, share: float, edges: F64) -> Estimate:
+def of_quantile(bins: F64, noise: Error, share: float, edges: F64) -> Estimate:
     """A quantile from noisy counts [n, bins] between edges [bins + 1]: where the counts' running sum reaches its share.
 
     Negative counts are taken as none; within a bin values are taken as spread evenly. The interval is where the running sum

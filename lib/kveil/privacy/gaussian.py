@@ -12,6 +12,9 @@ from kveil.privacy.randomness import Bits
 
 I64 = NDArray[np.int64]
 
+LARGEST_VARIANCE = 2**100
+"""Variances are below this, so that draws fit 64 bits."""
+
 
 def sample(variance: Fraction, bits: Bits) -> I64:
     """One draw per cell of `bits` with P(x) proportional to exp(-x**2 / (2 variance)), each of its own cell's words alone.
@@ -19,7 +22,7 @@ def sample(variance: Fraction, bits: Bits) -> I64:
     The variance (of the continuous law; that of the draws is no larger) is positive and below 2**100; nothing is rounded.
     A candidate from the discrete Laplace law of scale t is kept with probability exp(-(|x| - variance / t)**2 / (2 variance)).
     """
-    if not 0 < variance < 2**100:
+    if not 0 < variance < LARGEST_VARIANCE:
         raise ValueError("the variance must be positive and below 2**100")
     p, q = variance.numerator, variance.denominator
     t = isqrt(p // q) + 1

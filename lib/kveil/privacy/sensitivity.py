@@ -5,6 +5,7 @@ sensitivity; no count of rows, groups or values per person needs to be kept besi
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -12,7 +13,9 @@ from typing import Literal
 
 Mechanism = Literal["laplace", "gaussian"]
 
-_FINEST = 2**20
+FINEST = 2**20
+"""The finest grain of noise, in parts of a unit."""
+
 _WIDEST = 2**49
 
 
@@ -73,24 +76,32 @@ class Noise:
         return max(0, math.ceil(scale * tail) - 1) / self.grain
 
 
-def noise_of(sensitivity: Sensitivity, loss: Fraction, largest: int) -> Noise:
+def noise_of(sensitivity: Sensitivity, loss: Fraction, largest: int, finest: int = FINEST) -> Noise:
     """The noise that makes a vector of this sensitivity `loss`-DP (power 1, epsilon) or `loss`-zCDP (power 2, rho).
 
     A person beyond the bound is scaled by a whole number of 1 / grain, so a fine grain keeps what rounding loses small; it
-    is coarser where a value of up to `largest`, or the noise, would else not fit 64 bits. Parameters are rounded up to
-    whole numbers where that adds less than a millionth, which keeps the samplers' integers small.
+    is coarser than `finest` where a value of up to `largest`, or the noise, would else not fit 64 bits. Parameters are
+    rounded up to whole numbers where that adds less than a millionth, which keeps the samplers' integers small.
     """
     if sensitivity.power == 1:
         scale = sensitivity.bound / loss
-        grain = _grain(max(scale, Fraction(largest), Fraction(sensitivity.bound)))
+        grain = _grain(max(scale, Fraction(largest), Fraction(sensitivity.bound)), finest)
         return Noise("laplace", _rounded_up(scale * grain), grain)
     variance = sensitivity.bound / (2 * loss)
-    grain = _grain(max(Fraction(math.isqrt(math.ceil(variance)) + 1), Fraction(largest), Fraction(math.isqrt(sensitivity.bound))))
+    widest = max(math.isqrt(math.ceil(variance)) + 1, largest, math.isqrt(sensitivity.bound))
+    grain = _grain(Fraction(widest), finest)
     return Noise("gaussian", _rounded_up(variance * grain**2), grain)
 
 
-def _grain(largest: Fraction) -> int:
-    grain = _FINEST
+def noises_of(sensitivities: Sequence[Sensitivity], losses: Sequence[Fraction], largest: int) -> tuple[Noise, ...]:
+    """`noise_of` several sums of the same vector, all with the grain that suits them all."""
+    each = list(zip(sensitivities, losses, strict=True))
+    finest = min(noise_of(sensitivity, loss, largest).grain for sensitivity, loss in each)
+    return tuple(noise_of(sensitivity, loss, largest, finest) for sensitivity, loss in each)
+
+
+def _grain(largest: Fraction, finest: int) -> int:
+    grain = finest
     while grain > 1 and largest * grain > _WIDEST:
         grain //= 2
     return grain

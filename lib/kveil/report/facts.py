@@ -13,6 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.context import Context
+from kveil.report.aggregate_facts import published_aggregates
+from kveil.report.law_facts import law_facts, law_of_lake
 from kveil.report.partition_view import partition_view
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
@@ -63,10 +65,12 @@ def facts(ctx: Context) -> Fact:
         "release": _release(ctx, release_id),
         "partition_view": _partition_view(ctx, release_id),
         "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
+        "aggregates": published_aggregates(ctx, lambda made: _of_release(ctx, schema.AGGREGATES, made)),
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
         "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
         "ledger": _ledger(ctx),
+        "law": {**law_facts(policy), **law_of_lake(ctx)},
     }
 
 
@@ -216,7 +220,10 @@ def _last_per_stage(log: DataFrame | None) -> dict[str, Fact]:
 def _asked(policy: Policy) -> Fact:
     release = policy.anonymize
     columns = list(_columns(policy))
-    withheld = policy.clean_columns() - {column["column"] for column in columns}
+    not_collected = {name for source in policy.sources for name in policy.sources[source].columns} - {
+        name for source in policy.sources for name in policy.used_columns(source)
+    }
+    withheld = policy.clean_columns() - {column["column"] for column in columns} - not_collected
     return {
         "release": release.release,
         "person": policy.person,
@@ -297,21 +304,32 @@ def _iso(value: date | None) -> str | None:
 
 
 def _sources(policy: Policy, provenance: list[Fact]) -> list[Fact]:
-    """One fact per source, in the policy's order, with its files; the table repeats a source's counts on each file."""
-    counts = ("rows_in", "rows_quarantined", "rows_not_consented", "rows_out", "ignored_columns")
+    """One fact per source, in the policy's order, with its files; each file's row repeats its batch's counts."""
     sources = []
     for name in policy.sources:
         rows = [row for row in provenance if row["source"] == name]
         if rows:
             files = [{"name": PurePosixPath(row["path"]).name, "bytes": row["bytes"], "sha256": row["sha256"]} for row in rows]
-            head = {"source": name, "uri": _without_secrets(rows[0]["uri"]), "balanced": _balanced(rows[0])}
-            sources.append({**head, **{count: rows[0][count] for count in counts}, "files": files})
+            sums = _sums(rows)
+            head = {"source": name, "uri": _without_secrets(rows[0]["uri"]), "balanced": _balanced(sums)}
+            sources.append({**head, **sums, "ignored_columns": rows[0]["ignored_columns"], "files": files})
     return sources
 
 
+_COUNTS = ("rows_in", "rows_quarantined", "rows_duplicate", "rows_not_consented", "rows_out")
+
+
+def _sums(rows: list[Fact]) -> Fact:
+    """A source's counts over its batches (a source read whole is one); None where one is missing."""
+    batches = list({row.get("batch"): row for row in rows}.values())
+    counted = {count: [batch.get(count) for batch in batches] for count in _COUNTS}
+    counted["rows_duplicate"] = [count or 0 for count in counted["rows_duplicate"]]
+    return {name: None if None in counts else sum(counts) for name, counts in counted.items()}
+
+
 def _balanced(row: Fact) -> bool | None:
-    """Whether every row read is in the raw zone, set aside or not consented; None where a count is missing."""
-    parts = [row["rows_out"], row["rows_quarantined"], row["rows_not_consented"]]
+    """Whether every row read is in the raw zone, set aside, not consented or a duplicate; None where a count is missing."""
+    parts = [row["rows_out"], row["rows_quarantined"], row["rows_not_consented"], row["rows_duplicate"]]
     if row["rows_in"] is None or None in parts:
         return None
     return bool(row["rows_in"] == sum(parts))

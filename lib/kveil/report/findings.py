@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from kveil.report.law_findings import law_troubles
 from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
 
 Fact = dict[str, Any]
@@ -107,7 +108,7 @@ def troubles(facts: Fact) -> list[str]:
     release = facts["release"]
     if release and release["k"] != facts["asked"]["k"]:
         said_so.append(f"The policy now asks for k = {facts['asked']['k']}; the release was made with k = {release['k']}.")
-    return said_so
+    return [*said_so, *law_troubles(facts)]
 
 
 def champion(facts: Fact) -> str | None:

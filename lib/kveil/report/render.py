@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kveil.report import findings, words
 from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
+from kveil.report.law_findings import RECORD, law_sentences
 from kveil.report.noise_findings import noise_sentences
 from kveil.report.partition_figure import partition_picture
 
@@ -118,6 +119,9 @@ def _view(facts: Fact) -> dict[str, Any]:
         "evidence": findings.evidence(facts),
         "not_claimed": findings.not_claimed(facts),
         "checks": findings.checks(facts),
+        "law": facts["law"],
+        "law_sentences": list(law_sentences(facts)),
+        "record": [{"label": words.said(RECORD, row["item"]), "value": row["value"]} for row in facts["law"]["record"]],
     }
 
 

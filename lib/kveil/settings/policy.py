@@ -9,8 +9,13 @@ from kveil.settings.anonymize import Anonymize
 from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
+from kveil.settings.consent import Consent, registry_problems
+from kveil.settings.incremental import incremental_problems
+from kveil.settings.law import Law
+from kveil.settings.law_checks import law_problems
+from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
-from kveil.settings.sources import Consent, Source
+from kveil.settings.sources import Source
 
 
 class Policy(Section):
@@ -21,6 +26,7 @@ class Policy(Section):
     person: str
     sources: dict[Identifier, Source] = Field(min_length=1)
     consent: Consent
+    law: Law = Law()
     clean: Clean
     anonymize: Anonymize
     train: Train
@@ -32,10 +38,28 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from incremental_problems(self.sources, self.consent.registry)
         yield from clean_problems(self.sources, self.clean)
-        yield from self._registry_problems()
+        yield from registry_problems(self.person, self.consent.registry, self.sources)
+        used = {name: self.used_columns(name) for name in self.sources}
+        yield from law_problems(self.law, self.purpose, self.person, self.sources, used)
         yield from self._population_problems()
         yield from aggregate_problems(self.anonymize.aggregates, self.person, self.clean_columns())
+
+    def used_columns(self, source: str) -> list[str]:
+        """A source's columns that a release, feature, rule, join or law uses, in the order of their declaration.
+
+        A source of which nothing is used keeps its person, or else its first column, because a table needs one.
+        """
+        declared = list(self.sources[source].columns)
+        if not minimises(self.law):
+            return declared
+        used = {self.person} | used_by_clean(self.clean, source) | used_by_release(self.anonymize, source)
+        used |= used_by_law(self.law, self.consent, self.person, source)
+        # A row that comes again is known by its key, in the raw table.
+        used |= set(self.sources[source].key) if self.sources[source].incremental else set()
+        words = {name.lower() for name in used}
+        return [name for name in declared if name.lower() in words] or declared[:1]
 
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
@@ -106,17 +130,6 @@ class Policy(Section):
             source = self.sources.get(join.source)
             if source is not None and join.by not in source.columns:
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
-
-    def _registry_problems(self) -> Iterator[tuple[str, str]]:
-        name = self.consent.registry
-        if name is None or name not in self.sources:
-            return
-        columns = self.sources[name].columns
-        if self.person not in columns:
-            yield "consent.registry", f"source {name!r} must declare {self.person!r}, the privacy unit"
-        for column, type_ in (("purpose", "string"), ("decision", "string"), ("decided_at", "timestamp")):
-            if column not in columns or columns[column].type != type_:
-                yield "consent.registry", f"source {name!r} must declare {column!r} as {type_}"
 
     def _population_problems(self) -> Iterator[tuple[str, str]]:
         population = self.anonymize.population

@@ -1,38 +1,16 @@
-"""`sources` and `consent`: which tables go in, what they must look like, and whose rows may be used."""
+"""`sources`: which tables go in and what they must look like."""
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from kveil.settings.base import ColumnName, Identifier, Section, Share
+from kveil.settings.base import ColumnName, Section, Share
+from kveil.settings.contract import ColumnContract
 from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
+from kveil.settings.incremental import Incremental
 from kveil.settings.secrets import FORMS, Address, sounds_secret, unshown
-
-_TYPE = re.compile(r"^(string|boolean|int|bigint|float|double|date|timestamp|decimal\(\d{1,2},\d{1,2}\))$")
-
-
-def _known_type(value: str) -> str:
-    if not _TYPE.match(value):
-        raise ValueError("must be string, boolean, int, bigint, float, double, date, timestamp or decimal(p,s)")
-    return value
-
-
-ColumnType = Annotated[str, AfterValidator(_known_type)]
-
-
-class ColumnContract(Section):
-    """One declared column of a source. The short form `name: type` stands for an optional column of that type."""
-
-    type: ColumnType
-    required: bool = False
-    allowed: list[str] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short_form(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
 
 
 class Source(Section):
@@ -40,6 +18,10 @@ class Source(Section):
 
     `csv` says how a CSV file is written, `jdbc` what is read of a database, `version` which version of a Delta table (default:
     the current one), `rows` how many rows a delivery has. `options` go to Spark's reader.
+
+    `key`: columns that are never null and, together, unique; of rows that are alike in every declared column one stays.
+    `mode`: rows that break the contract are set aside, up to quarantine_limit, or fail the run. `new_columns`: what happens
+    when the source has columns that the policy does not declare. `incremental`: only what is new is read.
     """
 
     uri: Address = Field(min_length=1)
@@ -50,7 +32,11 @@ class Source(Section):
     rows: RowCount | None = None
     options: dict[str, str] = Field(default_factory=dict)
     columns: dict[ColumnName, ColumnContract] = Field(min_length=1)
+    key: list[ColumnName] = Field(default_factory=list)
+    mode: Literal["fail", "quarantine"] = "quarantine"
     quarantine_limit: Share = 0.01
+    new_columns: Literal["ignore", "fail"] = "ignore"
+    incremental: Incremental | None = None
 
     @field_validator("options", mode="before")
     @classmethod
@@ -92,40 +78,4 @@ class Source(Section):
             )
         if partitions.lower is not None and isinstance(partitions.lower, date) != (declared.type == "date"):
             raise ValueError(f"jdbc.partitions: lower and upper must be of {partitions.column!r}'s type, {declared.type}")
-        return self
-
-
-class SimulatedConsent(Section):
-    """A consent registry made up from the person ids, for data that carries none. Every report calls it simulated."""
-
-    grant: Share
-    refuse: Share
-    withdraw: Share
-    first: date
-    last: date
-
-    @model_validator(mode="after")
-    def _shares_fill_the_whole(self) -> "SimulatedConsent":
-        if abs(self.grant + self.refuse + self.withdraw - 1) > 1e-9:
-            raise ValueError("grant + refuse + withdraw must be 1")
-        if self.first >= self.last:
-            raise ValueError("first must be before last")
-        return self
-
-
-class Consent(Section):
-    """Whose rows may be used: a person's latest decision for the policy's purpose, at `as_of` (default: the run).
-
-    A registry is a source with the columns person (named as the policy's person), purpose, decision
-    (grant, refuse or withdraw) and decided_at (timestamp). A person without a decision has not consented.
-    """
-
-    registry: Identifier | None = None
-    simulated: SimulatedConsent | None = None
-    as_of: datetime | None = None
-
-    @model_validator(mode="after")
-    def _one_registry(self) -> "Consent":
-        if (self.registry is None) == (self.simulated is None):
-            raise ValueError("name either registry (a source) or simulated, not both and not neither")
         return self

@@ -26,6 +26,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Personal:
+    """How a person's rows are found in a table, so that they can be shown and erased.
+
+    column: the column holds the person's id. json: the column holds rows as JSON, with the source's own person column.
+    sources: the person columns are those of the table's source. remade: rows of people without an id; the whole table is
+    destroyed by an erasure and the next run makes it again. nobody: no row is about a person.
+    """
+
+    how: Literal["column", "json", "sources", "remade", "nobody"]
+    column: str = ""
+
+
+OF_SOURCES, REMADE, NOBODY = Personal("sources"), Personal("remade"), Personal("nobody")
+
+
+@dataclass(frozen=True)
 class TableRef:
     """One table of one lake: a zone and a name."""
 
@@ -38,13 +54,17 @@ class TableRef:
 
 @dataclass(frozen=True)
 class Table:
-    """A declared table: where it lives, what it promises and its columns; `more` says which the policy adds."""
+    """A declared table: where it lives, what it promises and its columns; `more` says which the policy adds.
+
+    `personal` says how people are found in it; every table of the zones raw, clean and restricted must say so.
+    """
 
     zone: Zone
     pattern: str
     promise: str
     columns: tuple[Column, ...]
     more: str = ""
+    personal: Personal | None = None
 
     @property
     def ddl(self) -> str:

@@ -1,6 +1,9 @@
 """docs/tables.md, generated: every zone, table and column, from the declarations in schema.py."""
 
-from kveil.tables.declaration import ZONES, Table
+from collections.abc import Sequence
+
+from kveil.tables.bank_schema import BANK
+from kveil.tables.declaration import ZONES, Column
 from kveil.tables.schema import TABLES
 
 
@@ -13,17 +16,23 @@ def page() -> str:
     ]
     for zone in ZONES:
         parts.append(f"## {zone}")
-        parts += [_section(table) for table in TABLES if table.zone == zone]
+        parts += [
+            _section(f"{zone}.{table.pattern}", table.promise, table.columns, table.more)
+            for table in TABLES
+            if table.zone == zone
+        ]
+    parts += ["## a generated bank", "Files outside the lake, made by `kveil generate bank`; a policy names them as its sources."]
+    parts += [_section(table.name, table.promise, table.columns) for table in BANK]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(table: Table) -> str:
-    lines = [f"### {table.zone}.{table.pattern}", "", table.promise]
-    if table.more:
-        lines += ["", f"Columns by policy: {table.more}."]
-    if table.columns:
+def _section(name: str, promise: str, columns: Sequence[Column], more: str = "") -> str:
+    lines = [f"### {name}", "", promise]
+    if more:
+        lines += ["", f"Columns by policy: {more}."]
+    if columns:
         lines += ["", "| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| {column.name} | `{column.type}` | {column.comment} |" for column in table.columns]
+        lines += [f"| {column.name} | `{column.type}` | {column.comment} |" for column in columns]
     return "\n".join(lines)
 
 

@@ -20,8 +20,8 @@ class Described:
 
 def described(spark: SparkSession, address: str, version: int | None = None) -> Described:
     """The table at a folder, path or catalog name, pinned: at `version`, or at the version that is current now."""
-    detail = spark.sql(f"DESCRIBE DETAIL {_identifier(address)}").first()
-    latest = spark.sql(f"DESCRIBE HISTORY {_identifier(address)} LIMIT 1").first()
+    detail = spark.sql(f"DESCRIBE DETAIL {identifier(address)}").first()
+    latest = spark.sql(f"DESCRIBE HISTORY {identifier(address)} LIMIT 1").first()
     assert detail is not None and latest is not None  # Delta raises where there is no table
     current = int(latest["version"])
     pinned = current if version is None else version
@@ -31,10 +31,11 @@ def described(spark: SparkSession, address: str, version: int | None = None) -> 
 def at_version(spark: SparkSession, address: str, version: int | None) -> DataFrame:
     """The table's rows at a version."""
     at = "" if version is None else f" VERSION AS OF {version}"
-    return spark.sql(f"SELECT * FROM {_identifier(address)}{at}")
+    return spark.sql(f"SELECT * FROM {identifier(address)}{at}")
 
 
-def _identifier(address: str) -> str:
+def identifier(address: str) -> str:
+    """The table's name in SQL."""
     if _IN_A_CATALOG.match(address) and not Path(address).exists():
         return ".".join(f"`{part}`" for part in address.split("."))
     path = address if "://" in address else str(Path(address).absolute())

@@ -50,6 +50,11 @@ class Lake:
         """The table's folder; only for local lakes."""
         return Path(self.root) / ref.zone / ref.name
 
+    def checkpoint(self, name: str) -> str:
+        """Where a stream keeps what it has read, as Spark takes it: beside the control tables, where the lake is a folder."""
+        root = str(self.files) if self.catalog else self.root
+        return f"{root}/control/_checkpoints/{name}"
+
     def prepare(self) -> None:
         """Makes the zones of a local lake; those with personal rows are closed to other users (mode 0700)."""
         if not self.is_local:

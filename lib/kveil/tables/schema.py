@@ -9,15 +9,39 @@ from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
 from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
 from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
 from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
+from kveil.tables.collect_schema import ATTEMPT as _ATTEMPT
+from kveil.tables.collect_schema import COLLECTED as COLLECTED
+from kveil.tables.collect_schema import COVERED as COVERED
+from kveil.tables.collect_schema import INCOMING as INCOMING
 from kveil.tables.common import AT as _AT
 from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
-from kveil.tables.declaration import Column, Table
+from kveil.tables.declaration import NOBODY, OF_SOURCES, REMADE, Column, Personal, Table
+from kveil.tables.law_schema import ERASED as ERASED
+from kveil.tables.law_schema import ERASING as ERASING
+from kveil.tables.law_schema import ERASURE_LOG as ERASURE_LOG
+from kveil.tables.law_schema import LAW_LOG as LAW_LOG
+from kveil.tables.law_schema import RETENTION_LOG as RETENTION_LOG
+from kveil.tables.model_schema import BASELINES as BASELINES
+from kveil.tables.model_schema import DEPLOYMENTS as DEPLOYMENTS
+from kveil.tables.model_schema import FEATURES as FEATURES
+from kveil.tables.model_schema import MODELS as MODELS
+from kveil.tables.model_schema import PREDICTIONS as PREDICTIONS
+from kveil.tables.model_schema import SCORES as SCORES
+from kveil.tables.model_schema import UTILITY_METRICS as UTILITY_METRICS
+
+RAW_ROW = "kveil_row"
+"""In a raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
 
 RAW = Table(
-    "raw", "{policy}_{source}", "Source rows that fit the contract, of people who consented.", (), "the source's declared columns"
+    "raw",
+    "{policy}_{source}",
+    "Source rows that fit the contract, of people who may be used.",
+    (),
+    f"the source's used columns, and {RAW_ROW} where others were left out, a keyed number that tells rows apart as they did",
+    OF_SOURCES,
 )
 LANDING = Table(
     "restricted",
@@ -25,17 +49,24 @@ LANDING = Table(
     "A database's rows as they were fetched, while collect works on them; destroyed at its end.",
     (),
     "the source's declared columns",
+    REMADE,
 )
 CONSENT = Table(
     "restricted",
     "{policy}_consent",
-    "Each person's latest decision for the policy's purpose at the time of the run.",
+    "How each person stood at the time of the run: latest known decision for the policy's purpose, regulation, and what follows.",
     (
         Column("person", "string", "the privacy unit's id"),
-        Column("decision", "string", "grant, refuse or withdraw"),
-        Column("decided_at", "timestamp", "when the person decided, UTC"),
+        Column("decision", "string", "grant, refuse or withdraw; null where the person never decided"),
+        Column("basis", "string", "the registry's basis of the decision, such as parental_consent"),
+        Column("decided_at", "timestamp", "from when the decision holds, UTC"),
+        Column("recorded_at", "timestamp", "since when it is known, UTC"),
+        Column("regulation", "string", "the regulation of the person's jurisdiction; strictest where that is unknown"),
+        Column("allows", "array<string>", "what a legal basis may ask for the rows to be used: consent, objection, nothing"),
+        Column("outcome", "string", "by the policy's own basis: used, refused or withdrawn, no grant, minor"),
         Column("simulated", "boolean", "true when the registry was made up because the data carries none"),
     ),
+    personal=Personal("column", "person"),
 )
 QUARANTINE = Table(
     "restricted",
@@ -46,8 +77,14 @@ QUARANTINE = Table(
         Column("stage", "string", "collect or clean"),
         Column("source", "string", "the source's name"),
         Column("reason", "string", "the column and rule that the row broke, without its value"),
+        Column("rule", "string", "the same as COLUMN.RULE, comma-separated; null for rows of clean"),
+        Column("person", "string", "the privacy unit's id, where the row has one; null for rows of clean"),
+        Column("file", "string", "the file that the row is from, where known"),
+        Column("position", "bigint", "its place among the file's rows, from 1; known for Parquet"),
+        _ATTEMPT,
         Column("row", "string", "the row as JSON"),
     ),
+    personal=Personal("json", "row"),
 )
 KEYS = Table(
     "restricted",
@@ -58,6 +95,7 @@ KEYS = Table(
         Column("inner", "binary", "the key xor HMAC's inner pad"),
         Column("outer", "binary", "the key xor HMAC's outer pad"),
     ),
+    personal=NOBODY,
 )
 PROVENANCE = Table(
     "control",
@@ -73,8 +111,12 @@ PROVENANCE = Table(
         Column("sha256", "string", "the file's SHA-256; of Delta that of table id and version; empty of a database"),
         Column("rows_in", "bigint", "rows read from all files of the source"),
         Column("rows_quarantined", "bigint", "rows of the source that broke the contract"),
+        Column("rows_duplicate", "bigint", "rows of the source that repeat another one with the same key, in all columns"),
         Column("rows_not_consented", "bigint", "rows of the source whose person had not consented"),
-        Column("rows_out", "bigint", "rows of the source in the raw zone"),
+        Column("rows_out", "bigint", "rows of the source that went to the raw zone; rows in are these four together"),
+        Column("rows_withdrawn", "bigint", "earlier rows that left the raw zone, since their person consents no longer"),
+        Column("rows_late", "bigint", "rows that came later than lateness allows and were not read; null if not known"),
+        Column("batch", "bigint", "the batch of a source that grows; null for one that is read whole"),
         Column("ignored_columns", "string", "columns in the file that the policy does not declare, comma-separated"),
         Column("simulated_consent", "boolean", "true when consent was simulated"),
         _RUN,
@@ -108,6 +150,7 @@ CLEAN = Table(
         Column("split", "string", "train or holdout; each person is in exactly one"),
     ),
     "the columns of base and joined sources, buckets, money, history and derive",
+    personal=OF_SOURCES,
 )
 BUDGET_LEDGER, BUDGET_AUDIT = ledger_schema.BUDGET_LEDGER, ledger_schema.BUDGET_AUDIT
 STAGING = Table(
@@ -120,12 +163,14 @@ STAGING = Table(
         Column("kveil_suppressed", "boolean", "true for rows without quasi-identifiers; only where the policy suppresses cells"),
     ),
     "the release's columns",
+    personal=REMADE,
 )
 RELEASE_SECRET = Table(
     "restricted",
     "{policy}_release_secret",
     "What a release's noise is a function of, so that a run that was cut short draws the same; destroyed with the link.",
     (_RELEASE, Column("secret", "binary", "32 random bytes")),
+    personal=NOBODY,
 )
 FREQUENCIES = Table(
     "restricted",
@@ -137,6 +182,7 @@ FREQUENCIES = Table(
         Column("rows", "bigint", "clean rows of the combination"),
     ),
     "partition columns, code_0, code_1, ... of the quasi-identifiers, value_0, ... as hashes of the sensitive columns",
+    personal=REMADE,
 )
 CANDIDATE = Table(
     "restricted",
@@ -144,6 +190,7 @@ CANDIDATE = Table(
     "The rows to be published, checked against staging; destroyed after publication.",
     (),
     "the release's columns",
+    personal=REMADE,
 )
 TRAJECTORIES = Table(
     "restricted",
@@ -154,6 +201,7 @@ TRAJECTORIES = Table(
         Column("point", "string", "a released row's values of the policy's points, as JSON"),
         Column("value", "string", "a sensitive value of the person's rows there, as JSON; null where none is asked"),
     ),
+    personal=REMADE,
 )
 RELEASE = Table(
     "release",
@@ -230,107 +278,6 @@ PRIVACY_METRICS = Table(
         _AT,
     ),
 )
-FEATURES = Table(
-    "restricted",
-    "{policy}_features",
-    "Training rows as feature vectors; baseline rows are personal, so restricted.",
-    (
-        Column("trained_on", "string", "release or baseline"),
-        Column("features", "array<double>", "in the order of the feature map"),
-        Column("label", "double", "0 or 1"),
-    ),
-)
-PREDICTIONS = Table(
-    "restricted",
-    "{policy}_predictions",
-    "Scores of held-out people's rows by every trained model.",
-    (
-        Column("view", "string", "clean, generalized (clean rows through the frozen generalizer) or released"),
-        Column("model", "string", "the trained model: algorithm and what it was trained on"),
-        Column("label", "double", "0 or 1"),
-        Column("score", "double", "probability of 1"),
-    ),
-)
-MODELS = Table(
-    "control",
-    "models",
-    "Every trained model.",
-    (
-        _POLICY,
-        _BUILD,
-        _RELEASE,
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("trained_on", "string", "release (may be deployed) or baseline (never is)"),
-        Column("mlflow_run", "string", "the MLflow run"),
-        Column("rows", "bigint", "training rows"),
-        Column("features", "string", "feature names, comma-separated"),
-        Column("parameters", "string", "the estimator's parameters as JSON"),
-        Column(
-            "document",
-            "string",
-            "the model as JSON where trained on the release; null for baselines, which hold personal statistics",
-        ),
-        Column("seconds", "double", "training time"),
-        _RUN,
-        _AT,
-    ),
-)
-BASELINES = Table(
-    "restricted",
-    "{policy}_baselines",
-    "Baseline models, which saw raw values and never leave.",
-    (
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("document", "string", "the model as JSON"),
-    ),
-)
-UTILITY_METRICS = Table(
-    "control",
-    "utility_metrics",
-    "How well each model does on held-out people.",
-    (
-        _POLICY,
-        _RELEASE,
-        Column("algorithm", "string", "logistic_regression or gradient_boosted_trees"),
-        Column("trained_on", "string", "release or baseline"),
-        Column("view", "string", "what it was scored on: clean, generalized or released rows of held-out people"),
-        Column("metric", "string", "accuracy, precision, recall, f1, auc_roc, auc_pr"),
-        Column("value", "double", "the measured value; null where undefined"),
-        Column("rows", "bigint", "rows scored"),
-        _RUN,
-        _AT,
-    ),
-)
-DEPLOYMENTS = Table(
-    "control",
-    "deployments",
-    "Every decision of the gate, with each threshold and what was measured.",
-    (
-        _POLICY,
-        _BUILD,
-        _RELEASE,
-        Column("model", "string", "the registered name"),
-        Column("algorithm", "string", "the best model trained on the release"),
-        Column("check", "string", "the gate's threshold"),
-        Column("measured", "double", "what was measured"),
-        Column("threshold", "double", "what the policy demands"),
-        Column("met", "boolean", "whether it does"),
-        Column("registered_version", "string", "the MLflow version with alias champion; null when the gate refused"),
-        _RUN,
-        _AT,
-    ),
-)
-SCORES = Table(
-    "restricted",
-    "{policy}_scores",
-    "Batch scores by the champion, of held-out people's clean rows in the latest month.",
-    (
-        Column("person", "string", "the privacy unit's id"),
-        Column("date", "date", "the row's day"),
-        Column("score", "double", "probability that the label is 1"),
-        Column("model_version", "string", "the MLflow version that scored"),
-    ),
-)
 REPORTS = Table(
     "control",
     "reports",
@@ -354,7 +301,7 @@ RUN_LOG = Table(
         _POLICY,
         Column("policy_hash", "string", "hash of the whole policy"),
         Column("stage", "string", "the stage's name"),
-        Column("outcome", "string", "done, up to date, refused or failed"),
+        Column("outcome", "string", "done, up to date, refused, failed or, for collect, replayed"),
         _BUILD,
         Column("reads", "map<string,bigint>", "Delta version of each table read"),
         Column("writes", "map<string,bigint>", "Delta version of each table written"),
@@ -369,8 +316,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, LANDING, CONSENT, QUARANTINE, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER, BUDGET_AUDIT, STAGING,
-    RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES, PRIVACY_METRICS,
-    FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE, AGGREGATES,
-    AGGREGATE_GROUPS, AGGREGATE_SECRET,
+    RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER,
+    BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
+    PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
+    AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
 )  # fmt: skip

@@ -6,13 +6,14 @@ Every write is one Delta commit: readers see all of it or nothing.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from kveil.tables.declaration import ZONES, Table, TableRef
+from kveil.tables.declaration import ZONES, Table, TableRef, Zone
 from kveil.tables.lake import Lake
 
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
@@ -43,6 +44,20 @@ class TableStore:
     def exists(self, ref: TableRef) -> bool:
         """Whether the table is there."""
         return self.version(ref) is not None
+
+    def names(self, zone: Zone) -> list[str]:
+        """The tables that there are in a zone, whoever wrote them."""
+        if self.lake.catalog:
+            rows = self.spark.sql(f"SHOW TABLES IN `{self.lake.catalog}`.`{zone}`").collect()
+            return sorted(row["tableName"] for row in rows)
+        if self.lake.is_local:
+            return sorted(log.parent.name for log in Path(self.lake.root).glob(f"{zone}/*/_delta_log"))
+        logs = f"{self.lake.root}/{zone}/*/_delta_log/*.json"
+        try:
+            found = self.spark.read.format("binaryFile").load(logs).select(F.regexp_extract("path", "([^/]+)/_delta_log/", 1))
+            return sorted(row[0] for row in found.distinct().collect())
+        except AnalysisException:
+            return []  # the zone is empty
 
     def read(self, ref: TableRef, version: int | None = None) -> DataFrame:
         """The table's rows, at a version or as they are now."""
@@ -93,7 +108,50 @@ class TableStore:
             if not self.exists(ref):
                 self._create(ref, df)
                 return
-            df.writeTo(self.lake.identifier(ref)).overwrite(_all_equal(values))
+            # A column that was declared after the table was made is added; nothing else of the schema can change.
+            df.writeTo(self.lake.identifier(ref)).option("mergeSchema", "true").overwrite(_all_equal(values))
+
+    def append_once(self, ref: TableRef, df: DataFrame, series: str, number: int, note: str) -> tuple[str, int]:
+        """Adds the rows as batch `number` of a series unless it is there; returns note and number of rows of the one there.
+
+        The number is Delta's transaction version, checked within the commit: of two writers of one batch one adds nothing,
+        and sees the other's note.
+        """
+        with self.lake.locked(f"commit-{ref}"):
+            if not self.exists(ref):
+                self._create(ref, df.limit(0), NO_STATISTICS)
+            writer = df.writeTo(self.lake.identifier(ref)).option("txnAppId", series).option("txnVersion", str(number))
+            writer.option("userMetadata", json.dumps({"series": series, "number": number, "note": note})).append()
+        there = self.added(ref, series, number)
+        return there if there is not None else ("", 0)
+
+    def added(self, ref: TableRef, series: str, number: int) -> tuple[str, int] | None:
+        """The note and the number of rows of a batch that `append_once` added; None when it is not there."""
+        if not self.exists(ref):
+            return None
+        history = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)}")
+        # One row per commit, for as long as Delta keeps its log.
+        for row in history.where("userMetadata IS NOT NULL").select("userMetadata", "operationMetrics").collect():
+            told = json.loads(row["userMetadata"])
+            if (told.get("series"), told.get("number")) == (series, number):
+                return str(told["note"]), int(row["operationMetrics"].get("numOutputRows", 0))
+        return None
+
+    def delete_where(self, ref: TableRef, **values: str) -> None:
+        """Deletes the rows whose columns have the given values, if there are any."""
+        if self.has_rows(ref, **values):
+            with self.lake.locked("commit"):
+                condition = " AND ".join(f"{name} = {_sql_value(value, 'string')}" for name, value in values.items())
+                self.spark.sql(f"DELETE FROM {self.lake.identifier(ref)} WHERE {condition}")
+
+    def delete_matching(self, ref: TableRef, df: DataFrame, on: str) -> int:
+        """Deletes the rows, called `there`, that match a row of `df`, called `gone`, by the condition `on`; returns how many."""
+        view = f"kveil_delete_{ref.name}"
+        df.createOrReplaceTempView(view)
+        with self.lake.locked(f"commit-{ref}"):
+            sql = f"MERGE INTO {self.lake.identifier(ref)} there USING {view} gone ON {on} WHEN MATCHED THEN DELETE"
+            row = self.spark.sql(sql).first()
+        return int(row["num_deleted_rows"]) if row is not None else 0
 
     def set_property(self, ref: TableRef, key: str, value: str) -> None:
         """Sets a table property; the rows' files stay as they are."""

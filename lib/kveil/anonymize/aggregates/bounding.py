@@ -9,15 +9,17 @@ Nothing here can overflow, which would end the job and thereby tell: what one ro
 person's norm is summed in integers that hold 4 billion rows, and totals are kept as two halves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import isqrt
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.aggregates.cells import CELL
-from kveil.anonymize.aggregates.design import Total
+from kveil.anonymize.aggregates.total import Total
 
 PERSON, ITEM, SLOT, HIGH, LOW = "kveil_person", "kveil_item", "kveil_slot", "kveil_high", "kveil_low"
 LIMB = 25
@@ -78,32 +80,64 @@ def _sum(value: Column, largest: int) -> Column:
 
 def _beyond(people: DataFrame, totals: Sequence[Total], named: Sequence[str]) -> DataFrame:
     """Per person beyond a bound, the factor of each total in units of 1 / grain; grain itself is one."""
-    norms = [_norm(total, F.col(name)).alias(name) for total, name in zip(totals, named, strict=True)]
-    beyond = F.lit(False)
-    for total, name in zip(totals, named, strict=True):
-        beyond |= F.col(name) > _literal(total.sensitivity.bound)
-    found = people.groupBy(PERSON).agg(*norms).where(beyond)
-    factors = [_factor(total, F.col(name)).alias(f"{name}_factor") for total, name in zip(totals, named, strict=True)]
-    return found.select(PERSON, *factors)
+    bounds = {name: list(_bounds(total, name)) for total, name in zip(totals, named, strict=True)}
+    every = [bound for each in bounds.values() for bound in each]
+    beyond = reduce(or_, [bound.is_broken for bound in every])
+    factors = [
+        F.least(F.lit(each[0].grain).cast("bigint"), *[bound.factor for bound in each]).alias(f"{name}_factor")
+        for name, each in bounds.items()
+    ]
+    return people.groupBy(PERSON).agg(*[bound.norm for bound in every]).where(beyond).select(PERSON, *factors)
 
 
-def _norm(total: Total, value: Column) -> Column:
-    if total.sensitivity.power == 1:
-        return _sum(F.abs(value), total.largest)
-    wide = value.cast("decimal(19,0)")
-    return F.sum((wide * wide).cast("decimal(38,0)"))
+def _bounds(total: Total, name: str) -> Iterator["_Bound"]:
+    """What bounds a person in a total whose entries are in a column: one norm, or both where L2 alone does not bound sums."""
+    kept = total.sensitivity
+    # What a row adds is small, but entries may be sums already.
+    yield _Bound(name, kept.power, kept.bound, total.noise.grain, total.largest)
+    if total.l1 is not None:
+        yield _Bound(name, 1, total.l1, total.noise.grain, _EVERY_ROW)
 
 
-def _factor(total: Total, norm: Column) -> Column:
-    """The largest whole factor that keeps the norm within the bound; for squares one that is a little smaller."""
-    bound, grain = total.sensitivity.bound, total.noise.grain
-    if total.sensitivity.power == 1:
-        shrunk = F.call_function("div", _literal(bound * grain), norm)
-    else:
-        # Four roundings of 2**-53 each are far less than the safety.
-        ratio = _literal(bound).cast("double") / norm.cast("double")
-        shrunk = F.floor(F.sqrt(ratio) * F.lit(grain * _SAFETY))
-    return F.when(norm <= _literal(bound), F.lit(grain)).otherwise(shrunk).cast("bigint")
+@dataclass(frozen=True)
+class _Bound:
+    """The L1 norm (power 1) or squared L2 norm (power 2) of a person's entries, each up to `largest`, may be `most`."""
+
+    entries: str
+    power: int
+    most: int
+    grain: int
+    largest: int
+
+    @property
+    def norm(self) -> Column:
+        """Of all entries of a person, as a column of its own name."""
+        value = F.col(self.entries)
+        if self.power == 1:
+            return _sum(F.abs(value), self.largest).alias(self._name)
+        wide = value.cast("decimal(19,0)")
+        return F.sum((wide * wide).cast("decimal(38,0)")).alias(self._name)
+
+    @property
+    def is_broken(self) -> Column:
+        """Whether the norm is beyond the bound."""
+        return F.col(self._name) > _literal(self.most)
+
+    @property
+    def factor(self) -> Column:
+        """The largest whole factor that keeps the norm within the bound; for squares one that is a little smaller."""
+        norm = F.col(self._name)
+        if self.power == 1:
+            shrunk = F.call_function("div", _literal(self.most * self.grain), norm)
+        else:
+            # Four roundings of 2**-53 each are far less than the safety.
+            ratio = _literal(self.most).cast("double") / norm.cast("double")
+            shrunk = F.floor(F.sqrt(ratio) * F.lit(self.grain * _SAFETY))
+        return F.when(norm <= _literal(self.most), F.lit(self.grain)).otherwise(shrunk).cast("bigint")
+
+    @property
+    def _name(self) -> str:
+        return f"{self.entries}_norm{self.power}"
 
 
 def _literal(value: int) -> Column:

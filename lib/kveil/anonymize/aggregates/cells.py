@@ -1,5 +1,6 @@
 """Group keys as numbers and back: the cell of a row, and the keys of a cell."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.settings.aggregates import Aggregate, GroupKey, period_start
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.group_keys import GroupKey, period_start
 
 I64 = NDArray[np.int64]
 
@@ -60,12 +62,13 @@ class Grid:
             inside &= F.col(f"`{name}`").isin(list(key.keys)) if key.every is None else _inside(name, key)
         return inside
 
-    def keys_of(self, cells: I64) -> dict[str, pa.Array]:
-        """The public key columns of cells [n]."""
+    def keys_of(self, cells: I64, shown: Collection[str]) -> dict[str, pa.Array]:
+        """The public key columns of cells [n]; null in those that are not shown."""
         columns, rest = {}, cells % self.asked.public_cells
         for name, key in reversed(self.public.items()):
             keys = list(key.keys)
-            columns[name] = pa.array(keys, key_type(key, self.types[name])).take(pa.array(rest % len(keys)))
+            places = pa.array(rest % len(keys), mask=np.full(len(rest), name not in shown))
+            columns[name] = pa.array(keys, key_type(key, self.types[name])).take(places)
             rest = rest // len(keys)
         return dict(reversed(columns.items()))
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+from kveil.anonymize.aggregates.design import design
 from kveil.errors import ContractError
-from kveil.settings.aggregates import Aggregate, GroupKey
+from kveil.privacy import gaussian, laplace
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.group_keys import GroupKey
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _OF_VALUES = {"str": ("string",), "bool": ("boolean",), "int": _WHOLE}
@@ -13,6 +16,18 @@ def check_columns(name: str, asked: Aggregate, types: dict[str, str]) -> None:
     """ContractError where a column of the clean table cannot be grouped by or measured as the policy says."""
     for where, sentence in _problems(asked, types):
         raise ContractError(f"anonymize.aggregates.{name}.{where}: {sentence}")
+
+
+def check_noise(name: str, asked: Aggregate) -> None:
+    """ContractError where the loss is so small, or what a person may add so large, that the noise would not fit 64 bits."""
+    for total in design(asked).totals:
+        for noise in total.tree.noises:
+            most = laplace.LARGEST_SCALE if noise.mechanism == "laplace" else gaussian.LARGEST_VARIANCE
+            if noise.parameter >= most:
+                raise ContractError(
+                    f"anonymize.aggregates.{name}.measures.{total.measure}: a standard error of {noise.standard_error:.3g} does "
+                    "not fit 64 bits; give more epsilon or weight, fewer levels or tighter bounds"
+                )
 
 
 def check_delta(name: str, asked: Aggregate, people: int) -> None:

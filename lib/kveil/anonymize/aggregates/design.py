@@ -4,51 +4,42 @@ Reads the policy alone, so that the expected error is known before anything is s
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from itertools import pairwise
 
+from kveil.anonymize.aggregates.total import Adds, Total
 from kveil.privacy.composition import rho_within
-from kveil.privacy.sensitivity import Limits, Mechanism, Noise, Sensitivity, noise_of
-from kveil.settings.aggregates import Aggregate, Measure
-
-Adds = Literal["rows", "people", "sum", "square", "items"]
+from kveil.privacy.consistency import Tree
+from kveil.privacy.sensitivity import Limits, Mechanism, Sensitivity, noises_of
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.measures import Measure
 
 
 @dataclass(frozen=True)
-class Total:
-    """One vector of totals, an entry per group and item.
+class LevelOfGroups:
+    """Groups by `columns`; `groups` is their number, `below` how many of the finest make one (in each unknown group)."""
 
-    A row adds 1 (rows, items), its clamped value less `centre` (sum), or the square of that less `middle` (square); a person adds
-    1 per group (people). A person's vector is scaled down to `sensitivity`; `largest` bounds what one row adds. `slot` is the
-    place of the first item among all numbers of a group.
-    """
-
-    measure: str
-    slot: int
-    adds: Adds
-    column: str | None
-    lower: int
-    upper: int
-    centre: int
-    middle: int
-    items: int
-    largest: int
-    sensitivity: Sensitivity
-    noise: Noise
+    columns: tuple[str, ...]
+    groups: int
+    below: int
 
     @property
-    def by_rows(self) -> bool:
-        """Whether a person's norm is a sum over rows, so that rows need no totals per person and group first."""
-        return self.sensitivity.power == 1 and self.adds != "people"
+    def name(self) -> str:
+        """Its columns, as the published table names them."""
+        return ",".join(self.columns)
 
 
 @dataclass(frozen=True)
 class Design:
-    """An aggregate's totals under one mechanism; `loss` is what all of them cost together: epsilon, or rho for gaussian."""
+    """An aggregate's totals under one mechanism; `loss` is what all of them cost together: epsilon, or rho for gaussian.
+
+    `levels` are coarsest first; the last is that of the groups themselves.
+    """
 
     mechanism: Mechanism
     loss: Fraction
+    levels: tuple[LevelOfGroups, ...]
     totals: tuple[Total, ...]
     reason: str
 
@@ -63,7 +54,11 @@ class Design:
 
 
 def design(asked: Aggregate) -> Design:
-    """The totals and noise of an aggregate; `auto` compares the standard errors that both mechanisms would give."""
+    """The totals and noise of an aggregate; `auto` compares the standard errors that both mechanisms would give.
+
+    Bounds that are bought and not yet found are taken to be as wide as they may become.
+    """
+    asked = asked.widest
     if asked.mechanism != "auto":
         return _under(asked, asked.mechanism, "as the policy says")
     laplace = _under(asked, "laplace", "the policy gives no delta")
@@ -74,7 +69,7 @@ def design(asked: Aggregate) -> Design:
     better, worse = (gaussian, "laplace") if ratio < 1 else (laplace, "gaussian")
     times = 1 / ratio if ratio < 1 else ratio
     reason = f"its standard errors are on average 1 / {times:.3g} of those under {worse}"
-    return Design(better.mechanism, better.loss, better.totals, reason)
+    return replace(better, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -139,6 +134,20 @@ def _sensitivity(asked: Aggregate, role: Measure, shape: _Shape, mechanism: Mech
     return Sensitivity(2, l1 * min(l1, most_per_group))
 
 
+def _summed(finest: Sensitivity, l1: int, below: int) -> Sensitivity:
+    """The sensitivity of sums of `below` entries each. An L1 norm does not grow by adding up; an L2 norm may.
+
+    By Cauchy and Schwarz its square grows `below` times at most, and it is within the L1 norm.
+    """
+    return finest if finest.power == 1 else Sensitivity(2, min(finest.bound * below, l1**2))
+
+
+def _levels(asked: Aggregate) -> tuple[LevelOfGroups, ...]:
+    groups = [asked.public_cells_by(level.by) for level in asked.all_levels]
+    columns = [tuple(name for name in asked.group_by if name in level.by) for level in asked.all_levels]
+    return tuple(LevelOfGroups(by, count, groups[-1] // count) for by, count in zip(columns, groups, strict=True))
+
+
 def _under(asked: Aggregate, mechanism: Mechanism, reason: str) -> Design:
     loss = Fraction(asked.epsilon)
     if mechanism == "gaussian":
@@ -151,22 +160,42 @@ def _under(asked: Aggregate, mechanism: Mechanism, reason: str) -> Design:
         each = loss * role.weight / weights / len(shapes)
         for shape in shapes:
             slot = found[-1].slot + found[-1].items if found else 0
-            bound = _sensitivity(asked, role, shape, mechanism)
-            found.append(_total(name, role, slot, shape, (bound, noise_of(bound, each, shape.largest))))
-    return Design(mechanism, loss, tuple(found), reason)
+            finest, l1 = _sensitivity(asked, role, shape, mechanism), _l1(asked, role, shape)
+            found.append(_total(name, role, slot, shape, _Drawn.of(asked, finest, l1, each)))
+    return Design(mechanism, loss, _levels(asked), tuple(found), reason)
 
 
-def _total(name: str, role: Measure, slot: int, shape: _Shape, bounded: tuple[Sensitivity, Noise]) -> Total:
+@dataclass(frozen=True)
+class _Drawn:
+    """What bounds a person in a total, and what is drawn for it on each level."""
+
+    l1: int | None
+    sensitivities: tuple[Sensitivity, ...]
+    losses: tuple[Fraction, ...]
+    fans: tuple[int, ...]
+
+    @classmethod
+    def of(cls, asked: Aggregate, finest: Sensitivity, l1: int, loss: Fraction) -> "_Drawn":
+        levels, weights = _levels(asked), [level.weight for level in asked.all_levels]
+        losses = tuple(loss * weight / sum(weights) for weight in weights)
+        fans = tuple(lower.groups // upper.groups for upper, lower in pairwise(levels))
+        sums = tuple(_summed(finest, l1, level.below) for level in levels)
+        return cls(l1 if finest.power == 2 and fans else None, sums, losses, fans)
+
+
+def _total(name: str, role: Measure, slot: int, shape: _Shape, drawn: _Drawn) -> Total:
     lower, upper = _clamp(role)
     items = role.items if shape.adds == "items" else 1
     kept = (role.column, lower, upper, shape.centre, shape.middle, items, shape.largest)
-    return Total(name, slot, shape.adds, *kept, *bounded)
+    tree = Tree(drawn.fans, noises_of(drawn.sensitivities, drawn.losses, shape.largest))
+    return Total(name, slot, shape.adds, *kept, drawn.l1, drawn.sensitivities, tree)
 
 
 def _mean_ratio(one: Design, other: Design) -> float:
     """The geometric mean of the standard errors' ratios."""
     logs = [
-        math.log(mine.noise.standard_error / theirs.noise.standard_error)
+        math.log(my_error.standard_error / their_error.standard_error)
         for mine, theirs in zip(one.totals, other.totals, strict=True)
+        for my_error, their_error in zip(mine.errors, theirs.errors, strict=True)
     ]
     return math.exp(sum(logs) / len(logs))

@@ -17,7 +17,8 @@ from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.privacy.randomness import KeyedBits, derived_key
 from kveil.privacy.selection import kept
-from kveil.settings.aggregates import MOST_CELLS, Aggregate
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.group_keys import MOST_CELLS
 from kveil.tables.schema import AGGREGATE_GROUPS
 from kveil.tables.store import NO_STATISTICS
 

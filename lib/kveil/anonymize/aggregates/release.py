@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize import ledger
-from kveil.anonymize.aggregates.checks import check_columns, check_delta
+from kveil.anonymize.aggregates.bounds import with_bounds
+from kveil.anonymize.aggregates.checks import check_columns, check_delta, check_noise
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import bound_in_words
 from kveil.anonymize.aggregates.request import Request
@@ -27,6 +28,7 @@ def check(ctx: Context) -> None:
     types = dict(ctx.read(CLEAN).dtypes)
     for name, asked in ctx.policy.anonymize.aggregates.items():
         check_columns(name, asked, types)
+        check_noise(name, asked)
 
 
 def published(ctx: Context) -> None:
@@ -71,18 +73,28 @@ def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> N
     ref = table_of(ctx, request.name)
     ledger.reserve(ctx, request.release_id, charges(request))
     with ctx.step(f"aggregate {request.name}") as note:
+        request = with_bounds(ctx, request, clean, people <= _FEW_PEOPLE)
         if ctx.store.property_of(ref, RELEASE_ID) != request.release_id:
             rows = statistics(ctx, request, clean, people <= _FEW_PEOPLE)
             # The one commit that draws: what a killed run may have drawn before it is the same and was never visible.
             ctx.store.replace(ref, rows, properties={RELEASE_ID: request.release_id})
         ledger.drawn(ctx, request.release_id)
-        shown = ctx.store.read(ref).groupBy("measure", "item").agg(F.count(F.lit(1)).alias("groups")).first()
-        groups = int(shown["groups"]) if shown else 0
-        note.text = f"{groups:,} groups, discrete {request.design.mechanism}"
+        groups = _groups_by_level(ctx, request)
+        totals = sum(groups.values()) - groups[request.design.levels[-1].name]
+        note.text = f"{sum(groups.values()) - totals:,} groups, {totals:,} totals, discrete {request.design.mechanism}"
     version = ctx.store.version(ref)
     assert version is not None  # just written
-    _record(ctx, request, version, groups)
+    # The record comes last: a run that was cut short before it does all of this again, which changes nothing.
     ledger.committed(ctx, request.release_id, version)
+    _record(ctx, request, version, groups)
+
+
+def _groups_by_level(ctx: Context, request: Request) -> dict[str, int]:
+    """How many groups each level of the published table has, by the level's name."""
+    measure, role = next(iter(request.asked.measures.items()))
+    rows = ctx.store.read(table_of(ctx, request.name)).where(F.col("measure") == measure).groupBy("grouped_by").count().collect()
+    found = {row["grouped_by"]: int(row["count"]) // role.rows_shown for row in rows}
+    return {level.name: found.get(level.name, 0) for level in request.design.levels}
 
 
 def _recorded(ctx: Context) -> dict[str, int]:
@@ -108,18 +120,20 @@ def _restore(ctx: Context, name: str, release_id: str, version: int) -> None:
         note.text = f"version {version} of {ref}"
 
 
-def _record(ctx: Context, request: Request, version: int, groups: int) -> None:
+def _record(ctx: Context, request: Request, version: int, groups: dict[str, int]) -> None:
     made, cost = request.design, ledger.cost_of(charges(request))
     common: dict[str, Any] = {
         "release_id": request.release_id, "aggregate": request.name, "table": str(table_of(ctx, request.name)),
-        "version": version, "groups": groups, "mechanism": f"discrete {made.mechanism}", "epsilon": cost.epsilon,
-        "delta": cost.delta, "rho": cost.rho if made.mechanism == "gaussian" else None,
+        "version": version, "mechanism": f"discrete {made.mechanism}", "epsilon": cost.epsilon, "delta": cost.delta,
+        "rho": cost.rho if made.mechanism == "gaussian" else None,
     }  # fmt: skip
     rows = []
     for measure, role in request.asked.measures.items():
         total = made.of(measure)[-1]
-        error = total.noise.standard_error
-        told = {"measure": measure, "kind": role.kind, "bound": bound_in_words(total), "standard_error": error}
-        rows.append({**common, **told})
+        told = {**common, "measure": measure, "kind": role.kind, "bound": bound_in_words(total)}
+        told |= {"lower": role.lower, "upper": role.upper, "bounds_epsilon": role.bounds.epsilon if role.bounds else None}
+        for level, error, drawn in zip(made.levels, total.errors, total.tree.noises, strict=True):
+            errors = {"standard_error": error.standard_error, "standard_error_drawn": drawn.standard_error}
+            rows.append({**told, "grouped_by": level.name, "groups": groups[level.name], **errors})
     given = ctx.rows(AGGREGATES, rows)
     ctx.store.replace_where(ctx.ref(AGGREGATES), given, policy=ctx.policy.name, release_id=request.release_id)

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.aggregates.bounding import ITEM, Part
+from kveil.anonymize.aggregates.bounding import ITEM, PERSON, Part
 from kveil.anonymize.aggregates.cells import Grid, coded
-from kveil.anonymize.aggregates.design import Design, Total
-from kveil.settings.aggregates import Measure
+from kveil.anonymize.aggregates.design import Design
+from kveil.anonymize.aggregates.total import Total
+from kveil.context import Context
+from kveil.settings.aggregates import Aggregate
+from kveil.settings.measures import Measure
+
+
+def rows_of(ctx: Context, asked: Aggregate, clean: DataFrame) -> DataFrame:
+    """The clean rows that have a person: PERSON and the columns that the aggregate reads."""
+    person = F.col(f"`{ctx.policy.person}`")
+    return clean.where(person.isNotNull()).select(person.alias(PERSON), *[F.col(f"`{column}`") for column in asked.columns])
 
 
 def parts(rows: DataFrame, grid: Grid, design: Design) -> Iterator[Part]:

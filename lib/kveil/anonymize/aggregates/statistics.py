@@ -3,28 +3,23 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.aggregates.bounding import HIGH, LOW, PERSON, SLOT, totals
+from kveil.anonymize.aggregates.bounding import HIGH, LOW, SLOT, totals
 from kveil.anonymize.aggregates.cells import CELL, CODE, Grid, shown_type
 from kveil.anonymize.aggregates.design import Design
 from kveil.anonymize.aggregates.groups import kept_groups
 from kveil.anonymize.aggregates.request import Request
-from kveil.anonymize.aggregates.results import CELLS_PER_CHUNK, CHUNK, MEASURES, Publisher
-from kveil.anonymize.aggregates.rows import parts
+from kveil.anonymize.aggregates.results import CHUNK, MEASURES, Publisher, cells_per_chunk
+from kveil.anonymize.aggregates.rows import parts, rows_of
+from kveil.anonymize.aggregates.secret import secret_of
 from kveil.anonymize.columns import ddl
 from kveil.context import Context
-from kveil.privacy.randomness import fresh_secret
-from kveil.tables.schema import AGGREGATE_SECRET
-from kveil.tables.store import NO_STATISTICS
 
 _ONE_FILE = 100_000
 
 
 def statistics(ctx: Context, request: Request, clean: DataFrame, few_people: bool) -> DataFrame:
     """The published rows of an aggregate; each evaluation draws the same noise, as long as the secret lives."""
-    asked, secret = request.asked, _secret(ctx)
-    person = F.col(f"`{ctx.policy.person}`")
-    columns = [F.col(f"`{column}`") for column in asked.columns]
-    rows = clean.where(person.isNotNull()).select(person.alias(PERSON), *columns)
+    asked, secret, rows = request.asked, secret_of(ctx), rows_of(ctx, request.asked, clean)
     grid, groups = Grid(asked, dict(clean.dtypes)), None
     if asked.unknown:
         groups = kept_groups(ctx, request, rows, secret)
@@ -46,31 +41,23 @@ def exact_totals(rows: DataFrame, grid: Grid, made: Design, few_people: bool) ->
 def noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> DataFrame:
     """The published rows of exact totals; `groups` are the unknown ones by their CODE, where there are any."""
     grid, asked = publisher.grid, publisher.grid.asked
-    chunks = -(-grid.cells // CELLS_PER_CHUNK)
+    size = cells_per_chunk(publisher.design)
+    chunks = -(-grid.cells // size)
     # A chunk without any row must appear as well: its groups are public, and their absence would tell.
     marker = summed.sparkSession.range(chunks).select(
         F.col("id").alias(CHUNK), *[F.lit(None).cast("bigint").alias(column) for column in (CELL, SLOT, HIGH, LOW)]
     )
-    placed = summed.select(F.floor(F.col(CELL) / CELLS_PER_CHUNK).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
+    placed = summed.select(F.floor(F.col(CELL) / size).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
     schema = ddl({CELL: "bigint", **({CODE: "bigint"} if groups is not None else {}), **_key_types(grid), **MEASURES})
     rows = marker.unionByName(placed).groupBy(CHUNK).applyInArrow(publisher.function(), schema)
     if groups is not None:
         rows = rows.join(F.broadcast(groups), CODE)
     if grid.cells * publisher.design.width <= _ONE_FILE:
         rows = rows.coalesce(1)
-    return rows.sortWithinPartitions(CELL, "measure").select(*[F.col(f"`{each}`") for each in asked.group_by], *MEASURES)
+    return rows.sortWithinPartitions(CELL, "grouped_by", "measure").select(
+        *[F.col(f"`{each}`") for each in asked.group_by], *MEASURES
+    )
 
 
 def _key_types(grid: Grid) -> dict[str, str]:
     return {name: shown_type(key, grid.types[name]) for name, key in grid.public.items()}
-
-
-def _secret(ctx: Context) -> bytes:
-    """The secret of all aggregates that are not published yet; a run that was cut short left it, and draws the same again."""
-    ref = ctx.ref(AGGREGATE_SECRET)
-    if not ctx.store.exists(ref):
-        rows = ctx.rows(AGGREGATE_SECRET, [{"secret": fresh_secret()}])
-        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
-    row = ctx.store.read(ref).first()
-    assert row is not None  # written in the commit that made the table
-    return bytes(row["secret"])

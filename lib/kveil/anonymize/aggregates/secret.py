@@ -1,0 +1,17 @@
+"""The secret of which all noise of aggregates is a function: made before the draw, destroyed after the publication."""
+
+from kveil.context import Context
+from kveil.privacy.randomness import fresh_secret
+from kveil.tables.schema import AGGREGATE_SECRET
+from kveil.tables.store import NO_STATISTICS
+
+
+def secret_of(ctx: Context) -> bytes:
+    """The secret of all aggregates that are not published yet; a run that was cut short left it, and draws the same again."""
+    ref = ctx.ref(AGGREGATE_SECRET)
+    if not ctx.store.exists(ref):
+        rows = ctx.rows(AGGREGATE_SECRET, [{"secret": fresh_secret()}])
+        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
+    row = ctx.store.read(ref).first()
+    assert row is not None  # written in the commit that made the table
+    return bytes(row["secret"])

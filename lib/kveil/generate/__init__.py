@@ -1,0 +1,1 @@
+"""A made-up bank of any size: `kveil generate bank`. Nobody in it exists, and every error in it is known."""

@@ -1,0 +1,50 @@
+"""Which columns of a source a policy uses: what nothing uses is not collected (Art. 5(1)(c) GDPR, § 1798.100(c) CCPA)."""
+
+import re
+
+from kveil.settings.anonymize import Anonymize
+from kveil.settings.clean import Clean
+from kveil.settings.consent import Consent, registry_columns
+from kveil.settings.law import Law
+from kveil.settings.regulations import in_force
+
+_RATES = {"currency", "date", "rate"}
+
+
+def minimises(law: Law) -> bool:
+    """Whether a regulation of the policy asks to collect no more than is used."""
+    return any(in_force(regulation.rules.minimisation) for regulation in law.regulations.values())
+
+
+def used_by_clean(clean: Clean, source: str) -> set[str]:
+    """What the recipe names of a source; every word of a derived expression counts as a name, so it errs towards keeping."""
+    used = {rule.column for rule in clean.rules if rule.source == source}
+    used |= {join.by for join in clean.joins}
+    used |= {bucket.column for bucket in clean.buckets.values()}
+    used |= {word for text in clean.derive.values() for word in re.findall(r"\w+", text)}
+    if source == clean.base:
+        used.add(clean.time)
+    if clean.money:
+        used |= set(clean.money.columns)
+        used |= _RATES if source == clean.money.rates else set()
+    if clean.history:
+        used.add(clean.history.amount)
+    return used
+
+
+def used_by_release(release: Anonymize, source: str) -> set[str]:
+    """What the release, its aggregates and, of its source, the population name; models learn from released columns alone."""
+    used = {*release.partition_by, *release.quasi_identifiers, *release.sensitive, *release.noise, *release.insensitive}
+    used |= {column for aggregate in release.aggregates.values() for column in aggregate.columns}
+    population = release.population
+    if population and population.source == source and population.person:
+        used.add(population.person)
+    return used
+
+
+def used_by_law(law: Law, consent: Consent, person: str, source: str) -> set[str]:
+    """What decides whether, and for how long, a row may be kept."""
+    used = {place.column for place in (law.jurisdiction, law.birth_date) if place and place.source == source}
+    if source in law.retention.by:
+        used.add(law.retention.by[source])
+    return used | (registry_columns(person) if source == consent.registry else set())

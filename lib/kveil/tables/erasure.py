@@ -1,0 +1,121 @@
+"""Deleting people from Delta tables, from their history and files, and looking into every file that remains."""
+
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.tables.declaration import TableRef
+from kveil.tables.people import HELD, Place
+from kveil.tables.store import TableStore
+
+_TELLING = 6
+"""An id shorter than this may stand in a log as a count or a size; a longer one is the person's."""
+
+
+def held(store: TableStore, place: Place, people: DataFrame) -> DataFrame:
+    """The rows of the people (a column `person`) in a table that is there, with the column HELD in front."""
+    return place.people(store.read(place.ref)).join(_asked(people), HELD, "left_semi")
+
+
+def delete_people(store: TableStore, place: Place, people: TableRef) -> int:
+    """Deletes the rows of the people of a table (column `person`) and returns how many.
+
+    The ids are joined, never written into the statement: Delta's log keeps a statement's condition for good.
+    """
+    deleted = 0
+    for held_id in place.ids if store.exists(place.ref) else ():
+        with store.lake.locked("commit"):
+            row = store.spark.sql(
+                f"MERGE INTO {store.lake.identifier(place.ref)} USING (SELECT DISTINCT person AS _asked FROM "
+                f"{store.lake.identifier(people)}) ON {held_id} = _asked WHEN MATCHED THEN DELETE"
+            ).first()
+        deleted += int(row["num_deleted_rows"]) if row else 0
+    return deleted
+
+
+def delete_before(store: TableStore, ref: TableRef, column: str, moment: str) -> int:
+    """Deletes the rows whose column (date or timestamp) lies before the moment (text, UTC) and returns how many."""
+    with store.lake.locked("commit"):
+        condition = f"CAST(`{column}` AS TIMESTAMP) < TIMESTAMP '{moment}'"
+        row = store.spark.sql(f"DELETE FROM {store.lake.identifier(ref)} WHERE {condition}").first()
+    return int(row["num_affected_rows"]) if row else 0
+
+
+def purge(store: TableStore, ref: TableRef) -> None:
+    """Removes every file that the table's present rows do not need: earlier versions, the change feed, deletion vectors.
+
+    A deletion vector hides a row in a file that stays; REORG writes such files anew first.
+    """
+    if not store.exists(ref):
+        return
+    with store.lake.locked("commit"):
+        store.spark.sql(f"REORG TABLE {store.lake.identifier(ref)} APPLY (PURGE)")
+    store.spark.sql(f"VACUUM {store.lake.identifier(ref)} RETAIN 0 HOURS")
+
+
+def remaining(store: TableStore, place: Place, people: DataFrame) -> tuple[int | None, int]:
+    """How many files of a table are left, referenced or not, and how many rows of the people these hold.
+
+    Every data file is read by itself, past Delta's log, and the log's own statistics, partition values and conditions are
+    searched. A catalog shows no files: there the table is read, and None stands for the files.
+    """
+    if store.lake.catalog:
+        return None, held(store, place, people).count()
+    files = data_files(store, place.ref)
+    if not files:
+        return 0, 0
+    rows = store.spark.read.option("mergeSchema", "true").parquet(*files)
+    found = place.people(rows).join(_asked(people), HELD, "left_semi").count()
+    logs = _log_files(store, place.ref)
+    return len(files) + len(logs), found + _told_by_log(store, logs, people)
+
+
+def _asked(people: DataFrame) -> DataFrame:
+    return F.broadcast(people.select(F.col("person").alias(HELD)).distinct())
+
+
+def data_files(store: TableStore, ref: TableRef) -> list[str]:
+    """The addresses of all Parquet files below a table's folder but those of its log."""
+    return [path for path in _listed(store, ref, "*.parquet") if "/_delta_log/" not in path]
+
+
+def _log_files(store: TableStore, ref: TableRef) -> list[str]:
+    return [path for path in _listed(store, ref, "*.json") if "/_delta_log/" in path]
+
+
+def _listed(store: TableStore, ref: TableRef, pattern: str) -> list[str]:
+    if store.lake.is_local:
+        return sorted(f"file://{path}" for path in Path(store.lake.folder(ref)).rglob(pattern))
+    root = f"{store.lake.root}/{ref.zone}/{ref.name}"
+    found: list[str] = []
+    # Spark does not look into folders that begin with an underscore unless they are named.
+    for folder in (root, f"{root}/_change_data", f"{root}/_delta_log"):
+        if _is_there(store, folder):
+            listing = store.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+            # Paths alone: one row per file of one table, no content.
+            found += [row["path"] for row in listing.option("pathGlobFilter", pattern).load(folder).select("path").collect()]
+    return sorted(set(found))
+
+
+def _is_there(store: TableStore, folder: str) -> bool:
+    try:
+        store.spark.read.format("binaryFile").load(folder).limit(1).select("path").collect()
+    except PySparkException:
+        return False
+    return True
+
+
+def _told_by_log(store: TableStore, logs: list[str], people: DataFrame) -> int:
+    """How many lines of a Delta log name one of the people, in a statistic, a partition value or a statement's condition."""
+    if not logs:
+        return 0
+    where = (
+        "$.add.stats", "$.add.partitionValues", "$.remove.stats", "$.remove.partitionValues", "$.commitInfo.operationParameters",
+    )  # fmt: skip
+    told = F.concat_ws(" ", *[F.get_json_object("value", path) for path in where])
+    lines = store.spark.read.text(logs).select(told.alias("told")).where("told != ''")
+    whole = F.concat(F.lit(r"(?<![A-Za-z0-9])\Q"), F.col(HELD), F.lit(r"\E(?![A-Za-z0-9])"))
+    named = lines.crossJoin(_asked(people))
+    return named.where(F.length(HELD) >= _TELLING).where(F.regexp_like("told", whole)).count()

@@ -1,0 +1,119 @@
+"""Where people are: which tables of a policy hold rows of a person and how they are found there, as the schema declares it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.settings import Policy
+from kveil.tables.declaration import Table, TableRef, Zone
+from kveil.tables.keys import with_keyed_hash
+from kveil.tables.schema import ERASED, ERASING, TABLES
+from kveil.tables.store import TableStore
+
+ERASURE_KEY = "erasure"
+"""The name of the key under which erased ids are hashed."""
+HELD = "_kveil_held_person"
+"""In front of a row: the id by which it was found."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table that holds rows of people; `ids` are SQL expressions of the ids in a row, as text, null where it has none."""
+
+    table: Table
+    ref: TableRef
+    ids: tuple[str, ...]
+
+    def people(self, rows: DataFrame) -> DataFrame:
+        """The rows with the column HELD in front, once per id that they hold."""
+        listed = ", ".join(self.ids)
+        return rows.selectExpr(f"explode(array_distinct(array_compact(array({listed})))) AS {HELD}", "*")
+
+
+def id_as_text(policy: Policy, column: str = "person") -> str:
+    """SQL: an id given as text, as the person column's values are as text; null where it cannot be one of them."""
+    type_ = next(
+        (source.columns[policy.person].type for source in policy.sources.values() if policy.person in source.columns), ""
+    )
+    return f"CAST(TRY_CAST(TRIM({column}) AS {type_}) AS STRING)" if type_ not in ("", "string") else column
+
+
+def places(policy: Policy) -> list[Place]:
+    """Every table of the policy in which a person's rows are found by id, in the schema's order."""
+    return [
+        Place(table, ref, tuple(ids))
+        for table in TABLES
+        if table not in (ERASING, ERASED) and table.personal
+        for source, ref in _refs(policy, table)
+        if (ids := list(_ids(policy, table, source)))
+    ]
+
+
+def remade(policy: Policy) -> list[TableRef]:
+    """Every table of the policy that holds rows of people without their ids, and that a run makes again."""
+    return [ref for table in TABLES if table.personal and table.personal.how == "remade" for ref in table.all_of(policy)]
+
+
+def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
+    """Tables of the zones with people that are none of this policy as it is now: another's, or of a source it no longer names."""
+    own = {ref for table in TABLES if table.personal for ref in table.all_of(policy)}
+    zones: tuple[Zone, ...] = ("raw", "clean", "restricted")
+    return [ref for zone in zones for name in store.names(zone) if (ref := TableRef(zone, name)) not in own]
+
+
+def person_columns(policy: Policy, source: str) -> list[str]:
+    """The columns of a source that hold a person's id: the privacy unit, and the population's own where it has one."""
+    columns = dict.fromkeys((policy.person, population_id(policy, source)))
+    return [name for name in columns if name and name in policy.used_columns(source)]
+
+
+def population_id(policy: Policy, source: str) -> str | None:
+    """The id column of a population's source that is none of the privacy unit; None for other sources."""
+    population = policy.anonymize.population
+    own = population.person if population and population.source == source else None
+    return own if own != policy.person else None
+
+
+def with_erased(store: TableStore, policy: Policy, rows: DataFrame, person: str, name: str) -> DataFrame:
+    """The rows with the boolean column `name`: whether the id in the column `person` is of somebody who was erased."""
+    ref = ERASED.of(policy)
+    if not store.exists(ref):
+        return rows.withColumn(name, F.lit(False))
+    hashed = with_keyed_hash(store, rows, ERASURE_KEY, F.col(person).cast("string"), "_hash")
+    erased = store.read(ref).select(F.col("person_hash").alias("_hash"), F.lit(True).alias("_erased")).distinct()
+    marked = hashed.join(erased, "_hash", "left").withColumn(name, F.coalesce("_erased", F.lit(False)))
+    return marked.select(*rows.columns, name)
+
+
+def _refs(policy: Policy, table: Table) -> Iterator[tuple[str, TableRef]]:
+    if "{source}" in table.pattern:
+        yield from ((source, table.of(policy, source)) for source in policy.sources)
+    else:
+        yield from (("", ref) for ref in table.all_of(policy))
+
+
+def _ids(policy: Policy, table: Table, source: str) -> Iterator[str]:
+    assert table.personal is not None  # the caller's condition
+    if table.personal.how == "column":
+        yield f"`{table.personal.column}`"
+    elif table.personal.how == "sources":
+        columns = person_columns(policy, source) if source else [policy.person]
+        yield from (f"CAST(`{name}` AS STRING)" for name in columns)
+    elif table.personal.how == "json":
+        rows = table.personal.column
+        found = [[_in_json(policy, name, column, rows) for column in person_columns(policy, name)] for name in policy.sources]
+        for cases in zip_longest(*found, fillvalue=""):
+            yield f"CASE WHEN policy != '{policy.name}' THEN NULL {' '.join(cases)} END"
+
+
+def _in_json(policy: Policy, source: str, column: str, rows: str) -> str:
+    """SQL, a branch: the id in a source's row that stands as JSON in the column `rows`.
+
+    A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
+    """
+    found = f"GET_JSON_OBJECT(`{rows}`, '$.{column}')"
+    as_stored = f"CAST(TRY_CAST({found} AS {policy.sources[source].columns[column].type}) AS STRING)"
+    return f"WHEN source = '{source}' THEN COALESCE({as_stored}, {found})"
