@@ -140,30 +140,24 @@ class TestPushDown:
         assert "*GreaterThanOrEqual(opened,2021-01-01)" in told and "*IsNotNull(note)" in told
         assert "iban" not in told
 
-    def test_what_the_server_was_asked_for(self, collecting, bank, spark):
-        """The server's own log of statements is the independent witness."""
-        bank.sql(f"ALTER ROLE {USER} SET log_statement = 'all'")
+
+class TestCollect:
+    def test_declared_columns_of_rows_asked_for_become_raw_and_nothing_is_left_of_the_landing(self, collecting, bank):
+        """The server's own log of statements is the witness. Nothing is left of what a killed run let lie there, either."""
         ctx = collecting(where="id > 1990", partitions={"column": "id", "count": 2, "lower": 1, "upper": 2000})
-        run(ctx)
+        landing = LANDING.of(ctx.policy, "base")
+        ctx.store.replace(landing, ctx.spark.range(3))
+        bank.sql(f"ALTER ROLE {USER} SET log_statement = 'all'")
+        result = run(ctx)
         bank.sql(f"ALTER ROLE {USER} RESET log_statement")
         log = (bank.folder / "log").read_text()
         fetched = [line for line in log.splitlines() if "FROM accounts" in line and "1=0" not in line]
         assert len(fetched) == 2
         assert all('"id" > 1990' in line and '"balance"' in line and "iban" not in line and "*" not in line for line in fetched)
         assert PASSWORD not in log
-        assert ctx.store.read(RAW.of(ctx.policy, "base")).count() == 10
-
-
-class TestCollect:
-    def test_a_table_becomes_raw_and_nothing_of_the_landing_is_left(self, collecting, bank):
-        """Nor of what a killed run left there."""
-        ctx = collecting(partitions={"column": "id", "count": 2})
-        ctx.store.replace(LANDING.of(ctx.policy, "base"), ctx.spark.range(3))
-        result = run(ctx)
         stored = ctx.store.read(RAW.of(ctx.policy, "base"))
-        assert (result.rows_in, stored.count()) == (ROWS, ROWS)
-        assert stored.columns == list(COLUMNS)
-        assert not ctx.store.lake.folder(LANDING.of(ctx.policy, "base")).exists()
+        assert (result.rows_in, stored.count(), stored.columns) == (10, 10, list(COLUMNS))
+        assert not ctx.store.lake.folder(landing).exists()
         (told,) = ctx.store.read(PROVENANCE.of(ctx.policy)).collect()
         assert (told["path"], told["bytes"], told["sha256"]) == (f"{bank.url} accounts", 0, "")
         assert told["ignored_columns"] == "iban"
