@@ -127,10 +127,17 @@ def test_a_bank_without_dirt_has_no_errors(clean):
     assert clean["errors"].empty
 
 
+def valid(number: str) -> bool:
+    """python-stdnum's judgement, national digits included; of Belgian numbers it wants an existing bank, which ours is not to be."""
+    if not number.startswith("BE"):
+        return iban.is_valid(number)
+    return iban.is_valid(number, check_country=False) and (int(number[4:14]) % 97 or 97) == int(number[14:])
+
+
 def test_all_numbers_have_valid_check_digits(clean):
     """Judged by python-stdnum, which knows each country's own rules as well."""
     customers, accounts = clean["customers"], clean["accounts"]
-    assert all(iban.is_valid(number) for number in [*accounts.iban, *customers.iban])
+    assert [number for number in [*accounts.iban, *customers.iban] if not valid(number)] == []
     assert accounts.iban.is_unique
     assert set(customers.iban) <= set(accounts.iban)
     assert all(bic.is_valid(code) for code in customers.bic)
@@ -161,7 +168,7 @@ def test_every_account_of_every_country_is_valid(spark):
     picked = random.Random(7)
     asked = [(code, f"{picked.randrange(10**8):08}") for code in ("DE", "AT", "FR", "ES", "NL", "BE") for _ in range(60)]
     rows = with_iban(spark.createDataFrame(asked, "c string, a string"), F.col("c"), F.col("a")).toPandas()
-    assert all(iban.is_valid(number) for number in rows.iban)
+    assert [number for number in rows.iban if not valid(number)] == []
     assert rows.iban.is_unique
 
 
