@@ -128,7 +128,7 @@ def test_a_bank_without_dirt_has_no_errors(clean):
 
 
 def valid(number: str) -> bool:
-    """python-stdnum's judgement, national digits included; of Belgian numbers it wants an existing bank, which ours is not to be."""
+    """python-stdnum's judgement, national digits included; but of Belgian numbers it wants a bank that exists."""
     if not number.startswith("BE"):
         return iban.is_valid(number)
     return iban.is_valid(number, check_country=False) and (int(number[4:14]) % 97 or 97) == int(number[14:])
