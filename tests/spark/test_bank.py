@@ -15,6 +15,7 @@ from kveil.generate.places import categories
 from kveil.generate.size import Bank
 from kveil.generate.transactions import AFFLUENCE
 from kveil.tables.bank_schema import BANK
+from kveil.tables.files import FORMATS, write_files
 from pyspark.sql import functions as F
 from stdnum import bic, iban
 from stdnum.at import vnr
@@ -282,6 +283,17 @@ def test_fraud_is_rare_and_learnable_but_no_column_gives_it_away(spark):
     for name in known:
         alone = cross_val_predict(model, known[[name]], rows.is_fraud, cv=3, method="predict_proba")[:, 1]
         assert roc_auc_score(rows.is_fraud, alone) < 0.8, name
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_holds_the_same_rows(spark, tmp_path, form):
+    rows = dict(Generator(spark, Bank(200, 0, 1, 0.0), 2).tables())["loans"]
+    assert write_files(rows, str(tmp_path / "loans"), form) == rows.count()
+    options = {"header": "true"} if form == "csv" else {}
+    back = spark.read.format(form).options(**options).load(str(tmp_path / "loans"))
+    assert back.columns == rows.columns
+    typed = back.select([F.col(name).cast(kind) for name, kind in rows.dtypes])
+    assert sorted(typed.collect()) == sorted(rows.collect())
 
 
 def test_loans_default_now_and_then(spark):
