@@ -15,6 +15,7 @@ from kveil.generate.places import categories
 from kveil.generate.size import Bank
 from kveil.generate.transactions import AFFLUENCE
 from kveil.tables.bank_schema import BANK
+from kveil.tables.files import FORMATS, write_files
 from pyspark.sql import functions as F
 from stdnum import bic, iban
 from stdnum.at import vnr
@@ -127,10 +128,17 @@ def test_a_bank_without_dirt_has_no_errors(clean):
     assert clean["errors"].empty
 
 
+def valid(number: str) -> bool:
+    """python-stdnum's judgement, national digits included; but of Belgian numbers it wants a bank that exists."""
+    if not number.startswith("BE"):
+        return iban.is_valid(number)
+    return iban.is_valid(number, check_country=False) and (int(number[4:14]) % 97 or 97) == int(number[14:])
+
+
 def test_all_numbers_have_valid_check_digits(clean):
     """Judged by python-stdnum, which knows each country's own rules as well."""
     customers, accounts = clean["customers"], clean["accounts"]
-    assert all(iban.is_valid(number) for number in [*accounts.iban, *customers.iban])
+    assert [number for number in [*accounts.iban, *customers.iban] if not valid(number)] == []
     assert accounts.iban.is_unique
     assert set(customers.iban) <= set(accounts.iban)
     assert all(bic.is_valid(code) for code in customers.bic)
@@ -161,7 +169,7 @@ def test_every_account_of_every_country_is_valid(spark):
     picked = random.Random(7)
     asked = [(code, f"{picked.randrange(10**8):08}") for code in ("DE", "AT", "FR", "ES", "NL", "BE") for _ in range(60)]
     rows = with_iban(spark.createDataFrame(asked, "c string, a string"), F.col("c"), F.col("a")).toPandas()
-    assert all(iban.is_valid(number) for number in rows.iban)
+    assert [number for number in rows.iban if not valid(number)] == []
     assert rows.iban.is_unique
 
 
@@ -275,6 +283,17 @@ def test_fraud_is_rare_and_learnable_but_no_column_gives_it_away(spark):
     for name in known:
         alone = cross_val_predict(model, known[[name]], rows.is_fraud, cv=3, method="predict_proba")[:, 1]
         assert roc_auc_score(rows.is_fraud, alone) < 0.8, name
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_holds_the_same_rows(spark, tmp_path, form):
+    rows = dict(Generator(spark, Bank(200, 0, 1, 0.0), 2).tables())["loans"]
+    assert write_files(rows, str(tmp_path / "loans"), form) == rows.count()
+    options = {"header": "true"} if form == "csv" else {}
+    back = spark.read.format(form).options(**options).load(str(tmp_path / "loans"))
+    assert back.columns == rows.columns
+    typed = back.select([F.col(name).cast(kind) for name, kind in rows.dtypes])
+    assert sorted(typed.collect()) == sorted(rows.collect())
 
 
 def test_loans_default_now_and_then(spark):

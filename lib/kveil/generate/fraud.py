@@ -14,7 +14,7 @@ from kveil.generate.traits import DAYS, age, customer_draws
 SHARE = 0.002
 """Of all transactions."""
 SHOPPING, TESTING, QUIET = 0, 1, 2
-MODES = (0.5, 0.2, 0.3)
+MODES = (0.55, 0.2, 0.25)
 _VICTIMS_PER_CUSTOMER = 40
 _BURST = 3
 _TRIED = {"subscriptions": 0.4, "entertainment": 0.2, "public_transport": 0.15, "groceries": 0.15, "restaurants": 0.1}
@@ -50,19 +50,19 @@ def fraud_category(draws: Draws, mode: Column, ordinary: Column) -> Column:
 
 def log_amount_shift(mode: Column) -> Column:
     """What is added to the logarithm of an honest amount; 0 for honest rows."""
-    return F.when(mode == SHOPPING, 0.75).when(mode == TESTING, -1.1).when(mode == QUIET, 0.25).otherwise(0.0)
+    return F.when(mode == SHOPPING, 1.0).when(mode == TESTING, -1.3).when(mode == QUIET, 0.35).otherwise(0.0)
 
 
 def abroad_share(mode: Column, ordinary: Column) -> Column:
     """The probability that the merchant is in another country."""
-    return F.when(mode == SHOPPING, 0.4).when(mode == TESTING, 0.5).when(mode == QUIET, 0.15).otherwise(ordinary)
+    return F.when(mode == SHOPPING, 0.5).when(mode == TESTING, 0.6).when(mode == QUIET, 0.2).otherwise(ordinary)
 
 
 def online_share(mode: Column, ordinary: Column) -> Column:
     """The probability that no terminal is used."""
-    return F.when(mode == SHOPPING, 0.7).when(mode == TESTING, 0.95).otherwise(ordinary)
+    return F.when(mode == SHOPPING, 0.8).when(mode == TESTING, 0.95).otherwise(ordinary)
 
 
 def night_share(mode: Column) -> Column:
     """The probability that the hour follows the night's profile."""
-    return F.when(mode == SHOPPING, 0.35).when(mode == TESTING, 0.5).when(mode == QUIET, 0.1).otherwise(0.0)
+    return F.when(mode == SHOPPING, 0.45).when(mode == TESTING, 0.6).when(mode == QUIET, 0.15).otherwise(0.0)

@@ -9,6 +9,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+# Codes that no bank has.
+_BE_BANK = "16"
 _ES_BANK = "99990001"
 _FR_BANK = "9999900001"
 _SPANISH = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
@@ -55,7 +57,7 @@ def _dutch(account: Column) -> Column:
 
 
 def _belgian(account: Column) -> Column:
-    left = _modulo_97(F.concat(F.lit("98"), account))
+    left = _modulo_97(F.concat(F.lit(_BE_BANK), account))
     return F.when(left == 0, 97).otherwise(left)
 
 
@@ -77,7 +79,7 @@ def _numbers() -> dict[str, Column]:
         "FR": F.concat(F.lit(_FR_BANK + "000"), account, digits(control, 2)),
         "ES": F.concat(F.lit(_ES_BANK + _spanish_constant(f"00{_ES_BANK}")), spanish, F.lit("00"), account),
         "NL": F.concat(F.lit("KVEI"), dutch),
-        "BE": F.concat(F.lit("98"), account, digits(control, 2)),
+        "BE": F.concat(F.lit(_BE_BANK), account, digits(control, 2)),
         "AT": F.concat(F.lit("99999000"), account),
     }
 
