@@ -57,7 +57,7 @@ def remade(policy: Policy) -> list[TableRef]:
     return [ref for table in TABLES if table.personal and table.personal.how == "remade" for ref in table.all_of(policy)]
 
 
-def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
+def tables_of_others(store: TableStore, policy: Policy) -> list[TableRef]:
     """Tables of the zones with people that are none of this policy as it is now: another's, or of a source it no longer names."""
     own = {ref for table in TABLES if table.personal for ref in table.all_of(policy)}
     zones: tuple[Zone, ...] = ("raw", "clean", "restricted")
