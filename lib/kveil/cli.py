@@ -29,10 +29,10 @@ from kveil.rights.erase import erase, finish, told_erasure
 from kveil.rights.people import named_people
 from kveil.rights.retain import retain
 from kveil.session import disk_is_full, session
-from kveil.settings import load
+from kveil.settings import Policy, load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
-from kveil.tables.people import foreign
+from kveil.tables.people import tables_of_others
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
@@ -124,7 +124,7 @@ def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str 
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
         done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
-        others = ", ".join(map(str, foreign(ctx.store, ctx.policy)))
+        others = ", ".join(map(str, tables_of_others(ctx.store, ctx.policy)))
     lines = [line for each in done for line in told_erasure(each)]
     if others:
         click.echo(f"not looked at, being no tables of this policy: {others}", err=True)
@@ -176,9 +176,14 @@ def retain_rows(policy: str, lake: str) -> None:
 @contextmanager
 def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
     """A context outside any run, whose unforeseen errors end as one sentence."""
-    policy, place, now = load(policy_file), Lake.at(lake_address), datetime.now(timezone.utc)
+    policy, place = load(policy_file), Lake.at(lake_address)
     with _told_in_one_sentence(place):
-        yield Context(policy, TableStore(session(), place), f"{what}-{now:%Y%m%dT%H%M%S}", now, Progress(), stage=what)
+        yield _context(policy, TableStore(session(), place), what, Progress())
+
+
+def _context(policy: Policy, store: TableStore, what: str, progress: Progress) -> Context:
+    now = datetime.now(timezone.utc)
+    return Context(policy, store, f"{what}-{now:%Y%m%dT%H%M%S}", now, progress, stage=what)
 
 
 def _stage_command(stage: Stage) -> click.Command:
@@ -205,6 +210,9 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     progress = Progress()
     store = TableStore(session(), lake)
     with _told_in_one_sentence(lake):
+        # Whoever asked to be erased is gone before anything is computed again.
+        for line in [line for done in finish(_context(policy, store, "erase", progress)) for line in told_erasure(done)]:
+            click.echo(line)
         ended = run(policy, store, progress, names, force)
     if not names or "report" in names:
         for line in last_summary(ended.context):

@@ -6,6 +6,7 @@ every step may be done twice. So a request that was cut short is finished by the
 
 import secrets
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +41,7 @@ def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
 
     Whoever was erased before is left out. GuaranteeError where a file still holds one of them: the request then stays purged.
     """
-    busy = f"policy {ctx.policy.name}: a run is working in this lake; erase when it is done"
-    with ctx.store.lake.locked(f"run-{ctx.policy.name}", busy):
+    with _alone(ctx):
         finished = [_finished(ctx, request) for request in _pending(ctx)]
         return [*finished, _asked_and_erased(ctx, people)]
 
@@ -59,9 +59,15 @@ def told_erasure(done: Erasure) -> list[str]:
 
 def finish(ctx: Context) -> list[Erasure]:
     """Finishes the request that was cut short, if there is one."""
-    busy = f"policy {ctx.policy.name}: a run is working in this lake; erase when it is done"
-    with ctx.store.lake.locked(f"run-{ctx.policy.name}", busy):
+    if not _pending(ctx):
+        return []
+    with _alone(ctx):
         return [_finished(ctx, request) for request in _pending(ctx)]
+
+
+def _alone(ctx: Context) -> AbstractContextManager[None]:
+    busy = f"policy {ctx.policy.name}: a run is working in this lake; erase when it is done"
+    return ctx.store.lake.locked(f"run-{ctx.policy.name}", busy)
 
 
 def _asked_and_erased(ctx: Context, people: DataFrame) -> Erasure:

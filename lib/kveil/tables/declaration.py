@@ -30,8 +30,9 @@ class Personal:
     """How a person's rows are found in a table, so that they can be shown and erased.
 
     column: the column holds the person's id. json: the column holds rows as JSON, with the source's own person column.
-    sources: the person columns are those of the table's source. remade: rows of people without an id; the whole table is
-    destroyed by an erasure and the next run makes it again. nobody: no row is about a person.
+    sources: the person columns are those of the table's source, or stand in `column` as JSON where they are null.
+    remade: rows of people without an id; the whole table is destroyed by an erasure and the next run makes it again.
+    nobody: no row is about a person.
     """
 
     how: Literal["column", "json", "sources", "remade", "nobody"]

@@ -57,7 +57,7 @@ def remade(policy: Policy) -> list[TableRef]:
     return [ref for table in TABLES if table.personal and table.personal.how == "remade" for ref in table.all_of(policy)]
 
 
-def foreign(store: TableStore, policy: Policy) -> list[TableRef]:
+def tables_of_others(store: TableStore, policy: Policy) -> list[TableRef]:
     """Tables of the zones with people that are none of this policy as it is now: another's, or of a source it no longer names."""
     own = {ref for table in TABLES if table.personal for ref in table.all_of(policy)}
     zones: tuple[Zone, ...] = ("raw", "clean", "restricted")
@@ -96,24 +96,25 @@ def _refs(policy: Policy, table: Table) -> Iterator[tuple[str, TableRef]]:
 
 
 def _ids(policy: Policy, table: Table, source: str) -> Iterator[str]:
-    assert table.personal is not None  # the caller's condition
-    if table.personal.how == "column":
-        yield f"`{table.personal.column}`"
-    elif table.personal.how == "sources":
-        columns = person_columns(policy, source) if source else [policy.person]
-        yield from (f"CAST(`{name}` AS STRING)" for name in columns)
-    elif table.personal.how == "json":
-        rows = table.personal.column
-        found = [[_in_json(policy, name, column, rows) for column in person_columns(policy, name)] for name in policy.sources]
+    how, column = table.personal.how if table.personal else "nobody", table.personal.column if table.personal else ""
+    if how == "column":
+        yield f"`{column}`"
+    elif how == "sources":
+        for name in person_columns(policy, source) if source else [policy.person]:
+            id_ = f"CAST(`{name}` AS STRING)"
+            yield f"COALESCE({id_}, {_as_stored(policy, source, name, column)})" if column else id_
+    elif how == "json":
+        found = [[_in_json(policy, name, each, column) for each in person_columns(policy, name)] for name in policy.sources]
         for cases in zip_longest(*found, fillvalue=""):
             yield f"CASE WHEN policy != '{policy.name}' THEN NULL {' '.join(cases)} END"
 
 
 def _in_json(policy: Policy, source: str, column: str, rows: str) -> str:
-    """SQL, a branch: the id in a source's row that stands as JSON in the column `rows`.
+    """SQL, a branch: the id in a source's row that stands as JSON in the column `rows`."""
+    return f"WHEN source = '{source}' THEN {_as_stored(policy, source, column, rows)}"
 
-    A row that broke its contract stands there as it came: an id may have blanks or zeros in front.
-    """
+
+def _as_stored(policy: Policy, source: str, column: str, rows: str) -> str:
+    """SQL: the id in a row of JSON. One that broke its contract stands there as it came, with blanks or zeros in front."""
     found = f"GET_JSON_OBJECT(`{rows}`, '$.{column}')"
-    as_stored = f"CAST(TRY_CAST({found} AS {policy.sources[source].columns[column].type}) AS STRING)"
-    return f"WHEN source = '{source}' THEN COALESCE({as_stored}, {found})"
+    return f"COALESCE(CAST(TRY_CAST({found} AS {policy.sources[source].columns[column].type}) AS STRING), {found})"
