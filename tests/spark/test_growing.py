@@ -29,7 +29,10 @@ class Bank:
         self.consents({1: "grant", 2: "grant", 3: "refuse"})
         base = {"uri": str(folder / "in"), "format": format_, "columns": COLUMNS, "incremental": by, "quarantine_limit": 1}
         registry = {"uri": str(folder / "registry.parquet"), "columns": REGISTRY}
-        policy = policy_of({"base": {**base, **source}, "registry": registry}, consent={"registry": "registry"})
+        # What nothing uses is not collected.
+        policy = policy_of(
+            {"base": {**base, **source}, "registry": registry}, {"derive": {"seen": "id + amount"}}, {"registry": "registry"}
+        )
         self.context = context(policy)
 
     def consents(self, decisions):
