@@ -92,7 +92,7 @@ def _policy(folder: Path, by: str) -> dict[str, object]:
         "name": "kills", "purpose": "scoring", "person": "person",
         "sources": {"base": base, "registry": {"uri": str(folder / "registry.csv"), "format": "csv", "columns": columns}},
         "consent": {"registry": "registry"},
-        "clean": {"table": "rows", "base": "base", "time": "at"},
+        "clean": {"table": "rows", "base": "base", "time": "at", "derive": {"seen": "id"}},
         "anonymize": {
             "release": "rows", "k": 2, "partition_by": ["split"], "quasi_identifiers": {"date": {"kind": "date"}},
             "insensitive": {"amount": "the label"},

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kveil.collect.consent import with_consent
+from kveil.collect.consent import CONSENTS
 from kveil.collect.contract import REASON, RULE, judged
+from kveil.collect.found import Found
 from kveil.collect.keys import DUPLICATE, with_duplicates
 from kveil.collect.locations import locate
 from kveil.collect.provenance import counted, kept, quarantined
@@ -89,9 +90,8 @@ def test_rows_are_conserved_under_random_dirt(spark, seed):
         update={"columns": {n: c.model_copy(update={"required": n in contract.key}) for n, c in contract.columns.items()}}
     )
     frame = spark.createDataFrame(rows, "id bigint, shop string, amount int, person bigint").repartition(5)
-    decisions = spark.createDataFrame([("1", "grant"), ("2", "refuse")], "person string, decision string")
     found = judged(_found(frame), required)
-    marked = with_consent(with_duplicates(found, required), "person", decisions)
+    marked = with_duplicates(found, required).withColumn(CONSENTS, F.coalesce(F.col("person") == 1, F.lit(False)))
     broken, contradicting, single, doubles = fates(rows)
 
     fate = counted(marked, "person", list(KEYED))
@@ -105,8 +105,6 @@ def test_rows_are_conserved_under_random_dirt(spark, seed):
 
 
 def _found(frame):
-    from kveil.collect.readers import Found
-
     return Found(frame, frame.schema, texts=False)
 
 
@@ -131,7 +129,7 @@ def of_lines(policy_of, context, tmp_path):
     def make(*lines, columns=COLUMNS, **more):
         (tmp_path / "a.csv").write_text("\n".join(["person,at,amount", *lines]) + "\n")
         base = {"uri": str(tmp_path / "a.csv"), "format": "csv", "columns": columns, "quarantine_limit": 1, **more}
-        return context(policy_of({"base": base}))
+        return context(policy_of({"base": base}, {"derive": {"seen": "amount"}}))
 
     return make
 

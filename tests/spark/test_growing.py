@@ -29,7 +29,10 @@ class Bank:
         self.consents({1: "grant", 2: "grant", 3: "refuse"})
         base = {"uri": str(folder / "in"), "format": format_, "columns": COLUMNS, "incremental": by, "quarantine_limit": 1}
         registry = {"uri": str(folder / "registry.parquet"), "columns": REGISTRY}
-        policy = policy_of({"base": {**base, **source}, "registry": registry}, consent={"registry": "registry"})
+        # What nothing uses is not collected.
+        policy = policy_of(
+            {"base": {**base, **source}, "registry": registry}, {"derive": {"seen": "id + amount"}}, {"registry": "registry"}
+        )
         self.context = context(policy)
 
     def consents(self, decisions):
@@ -172,14 +175,18 @@ def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark
     bank.collect()
     assert bank.raw == [(1, 1), (2, 2)] and bank.sums() == [3, 2, 0, 0, 1]
     spark.sql(f"OPTIMIZE {table}")
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
     add(4, 1)
     bank.consents({1: "grant", 2: "grant", 3: "grant"})
     bank.collect()
     assert bank.raw == [(1, 1), (2, 2), (3, 3), (4, 1)]
+    add(5, 1)
+    bank.collect()
+    assert bank.raw[-1] == (5, 1)
     spark.sql(f"DELETE FROM {table} WHERE id = 1")
     with pytest.raises(ContractError, match="were changed or removed"):
         bank.collect()
-    assert len(bank.raw) == 4
+    assert len(bank.raw) == 5
 
 
 def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank):

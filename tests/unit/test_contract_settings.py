@@ -113,7 +113,7 @@ def growing(by, key=(), column_type="timestamp", **way):
     ],
 )
 def test_ways_to_grow_that_cannot_work_are_told(source, says):
-    assert any(says in sentence for _, sentence in incremental_problems({"base": source}, "registry", "base"))
+    assert any(says in sentence for _, sentence in incremental_problems({"base": source}, "registry"))
 
 
 def test_what_works_has_no_problem():
@@ -121,9 +121,8 @@ def test_what_works_has_no_problem():
         "a": growing("watermark", ["id"], column="at", lateness="36h"), "b": growing("file"), "c": growing("version"),
         "d": growing("stream"), "e": growing("watermark", ["id"], "bigint", column="at", lateness=5),
     }  # fmt: skip
-    assert list(incremental_problems(sources, "registry", "a")) == []
-    assert [key for key, _ in incremental_problems(sources, "b", "a")] == ["sources.b.incremental"]
-    assert [key for key, _ in incremental_problems(sources, None, "d")] == ["sources.d.incremental.by"]
+    assert list(incremental_problems(sources, "registry")) == []
+    assert [key for key, _ in incremental_problems(sources, "b")] == ["sources.b.incremental"]
 
 
 @pytest.mark.parametrize(

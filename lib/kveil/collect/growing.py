@@ -53,10 +53,14 @@ def judged_batch(ctx: Context, one: Incoming, decisions: DataFrame, way: str, un
     if way in ("watermark", "again"):
         rows = without_known_aside(rows, quarantine_of(ctx, one.name))
     what = staged(ctx, one, rows, next_batch(ctx, one.name, way, units))
-    check_unchanged(ctx.spark, one.name, one.source, one.files)
-    if way != "again":
-        check_row_count(ctx.spark, one.name, one.source, what.fate.read - what.again)
-    check_fate(one.name, one.source, what.fate, False, staged_rows(ctx, one.name).where(BROKEN))
+    try:
+        check_unchanged(ctx.spark, one.name, one.source, one.files)
+        if way != "again":
+            check_row_count(ctx.spark, one.name, one.source, what.fate.read - what.again)
+        check_fate(one.name, one.source, what.fate, False, staged_rows(ctx, one.name).where(BROKEN))
+    except BaseException:
+        leave_staging(ctx, one.name)
+        raise
     return what
 
 

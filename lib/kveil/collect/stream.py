@@ -40,7 +40,7 @@ class MicroBatch:
     def __call__(self, found: DataFrame, number: int) -> None:
         """Lands the rows of the files found, unless they are there: after a kill the stream brings a micro-batch again."""
         store = TableStore(found.sparkSession, self.lake)
-        ctx = Context(self.policy, store, f"{self.run_id}/{number}", self.now, Progress(), self.build, "collect")
+        ctx = Context(self.policy, store, self.run_id, self.now, Progress(), self.build, "collect")
         # One row per file of the micro-batch.
         paths = {row["path"] for row in found.select(F.regexp_replace("path", "^file:(//)?(?=/)", "").alias("path")).collect()}
         grown = files_of(ctx, self.source, memory(ctx, self.source, "done"), paths)

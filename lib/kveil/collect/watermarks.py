@@ -62,7 +62,7 @@ def below_highest(high: str, lateness: Decimal | timedelta, type_: str) -> str:
             return str(moment - lateness)
         except OverflowError:
             return str(type(moment).min)
-    return str(Decimal(high) - lateness) if not _is_time(type_) else high
+    return high if _is_time(type_) else f"{Decimal(high) - lateness:f}"
 
 
 def _unit(one: Incoming, way: Incremental, mark: Column, type_: str, high: str | None) -> dict[str, str | int | None]:
@@ -74,8 +74,10 @@ def _unit(one: Incoming, way: Incremental, mark: Column, type_: str, high: str |
 
 
 def _value(text: str, type_: str) -> Column:
-    # A whole number less a lateness like 0.5 is none any more; a decimal compares with both.
-    return F.lit(text).cast(type_ if _is_time(type_) else "decimal(38,10)")
+    # A whole number less a lateness like 0.5 is none any more; the others compare without a cast of the column.
+    if _is_time(type_):
+        return F.lit(text).cast(type_)
+    return F.lit(text).cast("decimal(38,10)" if "." in text else "bigint")
 
 
 def _is_time(type_: str) -> bool:
