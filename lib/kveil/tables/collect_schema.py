@@ -1,7 +1,7 @@
 """What collect remembers of sources that grow: which batches are in the raw zone, and whose rows were taken."""
 
 from kveil.tables.common import AT, POLICY, RUN
-from kveil.tables.declaration import NOBODY, OF_SOURCES, Column, Personal, Table
+from kveil.tables.declaration import NOBODY, Column, Personal, Table
 
 ATTEMPT = Column("attempt", "string", "the try at a batch that wrote the row; null for a source that is read whole")
 
@@ -68,5 +68,5 @@ INCOMING = Table(
         Column("_kveil_row", "string", "the row as JSON, where it is to be set aside"),
     ),
     "the source's declared columns, null where the row is not kept",
-    personal=OF_SOURCES,
+    personal=Personal("sources", "_kveil_row"),
 )
