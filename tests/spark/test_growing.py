@@ -159,8 +159,9 @@ def test_a_watermark_takes_late_rows_once_and_counts_those_that_are_too_late(ban
     # Four rows, then seven above the cut, of which three are read again: one is in raw, one aside, one not consented.
     assert bank.sums() == [11, 4, 2, 3, 2]
 
+    before = bank.version()
     bank.collect()
-    assert bank.raw == [(1, 1), (2, 1), (5, 2), (7, 2)] and len(bank.aside) == 2
+    assert bank.version() == before and len(bank.aside) == 2
 
 
 def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark):
