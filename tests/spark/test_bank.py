@@ -268,10 +268,12 @@ def test_fraud_is_rare_and_learnable_but_no_column_gives_it_away(spark):
 
     made = dict(Generator(spark, Bank(5000, 600_000, 1, 0.0), 2).tables())
     honest = F.pmod(F.xxhash64("transaction_id"), F.lit(60)) == 0
-    columns = ["is_fraud", "merchant_category", "channel", "currency", "merchant_country", "direction", "merchant_id"]
+    home = made["customers"].select("customer_id", F.col("country").alias("home"))
+    columns = ["is_fraud", "merchant_category", "channel", "currency", "direction", "merchant_id"]
     times = [F.hour("booked_at").alias("hour"), F.dayofyear("booked_at").alias("day")]
-    picked = made["transactions"].where(F.col("is_fraud") | honest)
-    rows = picked.select(*columns, *times, F.col("amount_eur").cast("double").alias("euros")).toPandas()
+    abroad = (F.col("merchant_country") != F.col("home")).cast("int").alias("abroad")
+    picked = made["transactions"].where(F.col("is_fraud") | honest).join(home, "customer_id")
+    rows = picked.select(*columns, *times, abroad, F.col("amount_eur").cast("double").alias("euros")).toPandas()
     frauds = rows.is_fraud.sum()
     assert abs(frauds - 1200) < 5 * 1200**0.5
     known = rows.drop(columns="is_fraud").apply(

@@ -6,10 +6,10 @@ from datetime import datetime
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from kveil.collect import batches
 from kveil.collect.stage import inputs, run
-from kveil.errors import ContractError, KveilError
-from kveil.tables.schema import COLLECTED, COVERED, PROVENANCE, QUARANTINE, RAW
+from kveil.errors import ContractError
+from kveil.tables.schema import COLLECTED, COVERED, INCOMING, PROVENANCE, QUARANTINE, RAW
+from pyspark.errors import PySparkException
 
 COLUMNS = {
     "id": {"type": "bigint", "required": True},
@@ -136,7 +136,7 @@ def test_a_delivery_over_its_limit_lands_nothing_but_withdrawals_leave(bank):
     with pytest.raises(ContractError, match=r"1 of 2 rows \(50.00%\) break .* \(amount.min 1\)"):
         bank.collect()
     assert bank.raw == [(1, 1)] and bank.aside == [] and len(bank.done) == 1
-    assert not bank.rows(batches.INCOMING)
+    assert not bank.rows(INCOMING)
 
 
 KEYED = {"key": ["id"]}
@@ -159,8 +159,9 @@ def test_a_watermark_takes_late_rows_once_and_counts_those_that_are_too_late(ban
     # Four rows, then seven above the cut, of which three are read again: one is in raw, one aside, one not consented.
     assert bank.sums() == [11, 4, 2, 3, 2]
 
+    before = bank.version()
     bank.collect()
-    assert bank.raw == [(1, 1), (2, 1), (5, 2), (7, 2)] and len(bank.aside) == 2
+    assert bank.version() == before and len(bank.aside) == 2
 
 
 def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark):
@@ -205,8 +206,8 @@ def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank):
     assert bank.raw == [(1, 1), (4, 2), (5, 1)]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it."""
+class Killed(Exception):
+    """Stands for the end of the process beside the raw table's commit; tests/e2e has real ones."""
 
 
 @pytest.mark.parametrize("by", ["file", "stream"])
@@ -223,7 +224,7 @@ def test_a_batch_that_is_cut_off_beside_its_commit_lands_once(bank, monkeypatch,
         raise Killed
 
     monkeypatch.setattr(store, "append_once", cut_off)
-    with pytest.raises((Killed, KveilError)):
+    with pytest.raises((Killed, PySparkException)):
         bank.collect()
     assert [row["state"] for row in bank.rows(COLLECTED)] == ["planned"]
     monkeypatch.setattr(store, "append_once", commit)

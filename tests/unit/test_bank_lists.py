@@ -177,6 +177,7 @@ with appearing(pathlib.Path({str(tmp_path / "bank")!r})) as folder:
     with appearing(tmp_path / "bank") as folder:
         (folder / "whole").write_text("whole")
     assert [path.name for path in (tmp_path / "bank").iterdir()] == ["whole"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
 
 
 def test_of_two_writers_at_once_one_is_told_to_wait(tmp_path):
@@ -185,6 +186,14 @@ def test_of_two_writers_at_once_one_is_told_to_wait(tmp_path):
             pytest.fail("it was let in")
         (folder / "file").write_text("whole")
     assert [path.name for path in (tmp_path / "bank").iterdir()] == ["file"]
+
+
+def test_what_came_meanwhile_is_not_overwritten(tmp_path):
+    with pytest.raises(SettingsError, match="nothing is overwritten"), appearing(tmp_path / "bank"):
+        (tmp_path / "bank").mkdir()
+        (tmp_path / "bank" / "file").write_text("another's")
+    assert (tmp_path / "bank" / "file").read_text() == "another's"
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
 
 
 def test_a_place_that_cannot_be_written_is_told():

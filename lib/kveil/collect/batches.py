@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.collect.collected import Batch, memory, plan, series, settle
+from kveil.collect.collected import Batch, mark_done, memory, plan, series, settle
 from kveil.collect.contract import REASON, ROW, RULE
 from kveil.collect.found import FILE, POSITION
 from kveil.collect.incoming import Incoming, readable
@@ -82,12 +82,29 @@ def land(ctx: Context, what: Staged, people: DataFrame | None) -> int:
         rows = people.select(F.lit(name).alias("source"), "person", F.lit(batch.attempt).alias("attempt"))
         ctx.store.replace_where(ctx.ref(COVERED), rows, attempt=batch.attempt)
     kept_rows = minimised(ctx.store, staged_rows(ctx, name).where(F.col(FATE) == "kept"), ctx.policy, name)
-    note, written = ctx.store.append_once(RAW.of(ctx.policy, name), kept_rows, series(ctx, name), batch.number, batch.attempt)
+    if what.fate.kept:
+        _add(ctx, what, kept_rows)
+    else:
+        ctx.store.make(RAW.of(ctx.policy, name), kept_rows)
+        _cut_quarantine(ctx, batch)
+        mark_done(ctx, batch.attempt)
+    return what.fate.kept
+
+
+def _add(ctx: Context, what: Staged, rows: DataFrame) -> None:
+    """Adds the rows in the one commit that decides about the batch."""
+    batch, name = what.batch, what.one.name
+    note, written = ctx.store.append_once(RAW.of(ctx.policy, name), rows, series(ctx, name), batch.number, batch.attempt)
     finish(ctx, name)
     if note != batch.attempt:
         raise KveilError(f"sources.{name}: another process collected batch {batch.number} at the same time; run collect again")
     check_sum(name, what.fate, written)
-    return written
+
+
+def _cut_quarantine(ctx: Context, batch: Batch) -> None:
+    """Leaves those rows in quarantine alone that a replay found to break the contract still."""
+    if batch.way == REPLAY:
+        store_quarantine(ctx, {batch.source: aside_rows(ctx, batch.source, batch.attempt)})
 
 
 def finish(ctx: Context, name: str) -> None:

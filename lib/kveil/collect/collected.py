@@ -78,6 +78,11 @@ def replaced(ctx: Context, name: str) -> None:
         ctx.store.delete_where(ctx.ref(COVERED), source=name)
 
 
+def mark_done(ctx: Context, attempt: str) -> None:
+    """Makes a batch done that has no row for the raw table, and so no commit there."""
+    _mark(ctx, attempt, "done")
+
+
 def _mark(ctx: Context, attempt: str, state: str) -> None:
     ctx.store.update(ctx.ref(COLLECTED), {"state": state}, policy=ctx.policy.name, attempt=attempt)
 

@@ -41,7 +41,11 @@ def prepared(ctx: Context, name: str, found: Growth, decisions: DataFrame) -> St
     if one is None:
         return None
     way = str(one.source.incremental.by) if found.new and one.source.incremental else "again"
-    return judged_batch(ctx, one, decisions, way, found.units)
+    what = judged_batch(ctx, one, decisions, way, found.units)
+    if _changes_nothing(ctx, what):
+        leave_staging(ctx, name)
+        return None
+    return what
 
 
 def judged_batch(ctx: Context, one: Incoming, decisions: DataFrame, way: str, units: Sequence[Mapping[str, Any]]) -> Staged:
@@ -133,6 +137,14 @@ def check_same_columns(ctx: Context, one: Incoming) -> None:
             f"sources.{one.name}.columns: {', '.join(other)} differ from the raw table's columns, and a source that grows keeps "
             "those of its first batch; declare and use them as they were, or collect into a source of another name"
         )
+
+
+def _changes_nothing(ctx: Context, what: Staged) -> bool:
+    """Whether a watermark's batch found only what its overlap with the last one holds."""
+    if what.batch.way != "watermark" or what.fate.kept or what.fate.quarantined:
+        return False
+    done = [row for row in memory(ctx, what.one.name, "done") if row["way"] == "watermark"]
+    return bool(done) and done[-1]["high"] == what.batch.units[0]["high"] and done[-1]["cut"] == what.batch.units[0]["cut"]
 
 
 def _allowing(ctx: Context, name: str, people: DataFrame) -> DataFrame:

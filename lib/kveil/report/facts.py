@@ -309,7 +309,11 @@ def _sources(policy: Policy, provenance: list[Fact]) -> list[Fact]:
     for name in policy.sources:
         rows = [row for row in provenance if row["source"] == name]
         if rows:
-            files = [{"name": PurePosixPath(row["path"]).name, "bytes": row["bytes"], "sha256": row["sha256"]} for row in rows]
+            files = [
+                {"name": PurePosixPath(row["path"]).name, "bytes": row["bytes"], "sha256": row["sha256"]}
+                for row in rows
+                if row["sha256"] is not None
+            ]
             sums = _sums(rows)
             head = {"source": name, "uri": _without_secrets(rows[0]["uri"]), "balanced": _balanced(sums)}
             sources.append({**head, **sums, "ignored_columns": rows[0]["ignored_columns"], "files": files})

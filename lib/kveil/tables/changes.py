@@ -56,8 +56,8 @@ def _fed(spark: SparkSession, name: str, uri: str, since: int, until: int) -> Da
     if properties.get(_FEED, "false").lower() != "true":
         return None
     options = {"readChangeFeed": "true", "startingVersion": str(since + 1), "endingVersion": str(until)}
-    feed = spark.read.options(**options).table(identifier(uri))
     try:
+        feed = spark.read.options(**options).table(identifier(uri))
         others = feed.where("_change_type <> 'insert'").count()
     except PySparkException:  # switched on after the first of these versions
         return None

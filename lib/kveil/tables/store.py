@@ -111,15 +111,20 @@ class TableStore:
             # A column that was declared after the table was made is added; nothing else of the schema can change.
             df.writeTo(self.lake.identifier(ref)).option("mergeSchema", "true").overwrite(_all_equal(values))
 
+    def make(self, ref: TableRef, df: DataFrame) -> None:
+        """Makes an empty table with the columns of `df`, without statistics, where there is none."""
+        with self.lake.locked(f"commit-{ref}"):
+            if not self.exists(ref):
+                self._create(ref, df.limit(0), NO_STATISTICS)
+
     def append_once(self, ref: TableRef, df: DataFrame, series: str, number: int, note: str) -> tuple[str, int]:
         """Adds the rows as batch `number` of a series unless it is there; returns note and number of rows of the one there.
 
         The number is Delta's transaction version, checked within the commit: of two writers of one batch one adds nothing,
         and sees the other's note.
         """
+        self.make(ref, df)
         with self.lake.locked(f"commit-{ref}"):
-            if not self.exists(ref):
-                self._create(ref, df.limit(0), NO_STATISTICS)
             writer = df.writeTo(self.lake.identifier(ref)).option("txnAppId", series).option("txnVersion", str(number))
             writer.option("userMetadata", json.dumps({"series": series, "number": number, "note": note})).append()
         there = self.added(ref, series, number)
