@@ -25,7 +25,7 @@ from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import data_files, delete_people, held, purge, remaining
 from kveil.tables.people import HELD, places, remade, tables_of_others
-from kveil.tables.schema import CLEAN, ERASING, ERASURE_LOG, RAW, SCORES, STAGING
+from kveil.tables.schema import CLEAN, COVERED, ERASING, ERASURE_LOG, INCOMING, RAW, SCORES, STAGING
 from kveil.tables.store import NO_STATISTICS
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
@@ -86,8 +86,13 @@ def ctx(module_store, tmp_path_factory):
     person = module_store.read(CLEAN.of(ctx.policy)).selectExpr("customer AS person", "date")
     scores = person.selectExpr("person", "date", "0.5D AS score", "'1' AS model_version")
     module_store.replace(SCORES.of(ctx.policy), scores, properties=NO_STATISTICS)
+    covered = person.selectExpr("'payments' AS source", "person", "'1' AS attempt")
+    module_store.replace(COVERED.of(ctx.policy), covered, properties=NO_STATISTICS)
+    # A row that waits to be set aside has its person in JSON alone.
+    waiting = person.selectExpr("to_json(struct(person AS customer)) AS _kveil_row", "CAST(NULL AS STRING) AS customer")
+    module_store.replace(INCOMING.of(ctx.policy, "payments"), waiting, properties=NO_STATISTICS)
     module_store.replace(STAGING.of(ctx.policy), person.selectExpr("person AS kveil_person", "true AS late"))
-    for place in places(ctx.policy):
+    for place in there(ctx):
         for key in ("delta.enableDeletionVectors", "delta.enableChangeDataFeed"):
             module_store.set_property(place.ref, key, "true")
     for ref, value in ((RAW.of(ctx.policy, "payments"), "cents"), (SCORES.of(ctx.policy), "score")):
@@ -145,6 +150,7 @@ class TestErasure:
         before = holding(ctx, PLANTED)
         assert before >= {f"raw.bank_{name}" for name in ("payments", "profiles")} | {
             "restricted.bank_consent", "restricted.quarantine", "clean.bank_rows", "restricted.bank_scores",
+            "restricted.bank_covered", "restricted.bank_payments_incoming",
         }  # fmt: skip
         assert len(files_naming(ctx, PLANTED)) > len(before)
         others = ctx.store.read(CLEAN.of(ctx.policy)).where(f"customer != '{PLANTED}'").count()
