@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from kveil.cli import commands
 
 from tests.builders import journey
 
@@ -53,3 +54,8 @@ def finished(arguments: list[str], code: int = 0) -> str:
     output, _ = process.communicate(timeout=900)
     assert process.returncode == code, output
     return output
+
+
+def kveil(*arguments: str) -> None:
+    """`kveil ...` in the session that is there; what it raises is the test's."""
+    commands.main(args=list(arguments), prog_name="kveil", standalone_mode=False)

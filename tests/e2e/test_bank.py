@@ -5,21 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kveil.cli import commands
 from kveil.settings import load
 from kveil.tables import schema
 from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
 from tests.builders import bank
+from tests.e2e.conftest import kveil
 
 CUSTOMERS, TRANSACTIONS = 1600, 16_000
 DIRECT = {"first_name", "last_name", "national_id", "email", "phone", "street", "postcode", "iban", "bic", "merchant"}
-
-
-def kveil(*arguments: str) -> None:
-    """`kveil ...` in the session that is there; what it raises is the test's."""
-    commands.main(args=list(arguments), prog_name="kveil", standalone_mode=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kveil.cli import main
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, kveil
 
 PEOPLE, PAYMENTS = 400, 4000
 
@@ -53,7 +52,7 @@ def test_the_readme_is_enough_for_tables_of_ones_own(tmp_path, monkeypatch, caps
     commands = [shlex.split(line, comments=True) for line in block(text, "sh").splitlines()]
     assert [command[:2] for command in commands] == [["kveil", "check"], ["kveil", "run"]]
     for command in commands:
-        main(command[1:])
+        kveil(*command[1:])
     told = capsys.readouterr().out
     assert "no problem found" in told
     assert "The guarantee held: the smallest class holds" in told

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from kveil.errors import KveilError
 from kveil.pipeline import STAGES
 from kveil.settings import load
 from kveil.tables import schema
@@ -15,7 +16,7 @@ from kveil.tables.declaration import Table
 from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
-from tests.e2e.conftest import finished, start
+from tests.e2e.conftest import finished, kveil, start
 
 NAMES = [stage.name for stage in STAGES]
 
@@ -56,9 +57,10 @@ def test_a_killed_run_resumes_to_one_release_and_one_ledger_entry(spark, lake, c
     assert record.link_files_left == 0
 
 
-def test_running_again_does_nothing(spark, lake, cut):
+def test_running_again_does_nothing(spark, lake, cut, capsys):
     before = {name: count(spark, lake, cut, table) for name, table in named_tables().items()}
-    output = finished(["run", str(cut), "--lake", str(lake)])
+    kveil("run", str(cut), "--lake", str(lake))
+    output = capsys.readouterr().out
     assert [line.split()[0] for line in output.splitlines() if line.endswith("up to date")] == NAMES
     after = {name: count(spark, lake, cut, table) for name, table in named_tables().items()}
     assert after == {**before, "RUN_LOG": before["RUN_LOG"] + 7}
@@ -147,9 +149,8 @@ def test_the_report_is_there_and_says_simulated(lake):
     assert "http://" not in html.replace("http://www.w3.org", "")
 
 
+@pytest.mark.usefixtures("spark")
 def test_two_runs_at_once_one_waits_for_nobody(cut, lake):
     holder = Lake.at(str(lake))
-    with holder.locked("run-journey"):
-        output = finished(["run", str(cut), "--lake", str(lake)], code=1)
-    assert "another run is working in this lake" in output
-    assert "Traceback" not in output
+    with holder.locked("run-journey"), pytest.raises(KveilError, match="another run is working in this lake"):
+        kveil("run", str(cut), "--lake", str(lake))
