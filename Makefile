@@ -8,7 +8,7 @@ STAGES := collect clean anonymize train evaluate deploy report
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kills oracle lint format docs zip clean-all $(STAGES)
+.PHONY: help setup demo test test-long kills kills oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -35,7 +35,10 @@ $(STAGES): setup
 test: setup ## runs the whole test suite
 	@sh scripts/postgres.sh
 	@$(BIN)/python -m kveil.jars
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not long"
+
+test-long: setup ## runs the tests that `make test` leaves out for their time
+	@$(BIN)/python -m pytest -m long
 
 kills: setup ## kills runs with -9 at 20 random moments and checks that nothing is drawn or booked twice (some minutes)
 	@$(BIN)/python -m tests.e2e.kills

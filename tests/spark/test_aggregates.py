@@ -77,19 +77,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def light(spark):
-    """Small tables: compiling queries would cost more than running them."""
-    keys = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-    before = {key: spark.conf.get(key) for key in keys}
-    for key, value in keys.items():
-        spark.conf.set(key, value)
-    yield
-    for key, value in before.items():
-        spark.conf.set(key, value)
-
-
-@pytest.fixture(scope="module")
-def released(light, module_store) -> Context:
+def released(module_store) -> Context:
     ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.check(ctx)
     aggregates.published(ctx)

@@ -153,7 +153,13 @@ def test_an_earlier_release_comes_back_with_its_own_noise(store):
 
 
 @pytest.mark.parametrize(
-    ("name", "after"), [("make_staging", False), ("make_staging", True), ("published_version", True), ("_record", True)]
+    ("name", "after"),
+    [
+        pytest.param("make_staging", False, marks=pytest.mark.long),
+        ("make_staging", True),
+        ("published_version", True),
+        pytest.param("_record", True, marks=pytest.mark.long),
+    ],
 )
 def test_stopped_anywhere_and_started_again_there_is_one_release_and_one_entry(store, monkeypatch, name, after):
     ctx = prepared(store)

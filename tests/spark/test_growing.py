@@ -210,8 +210,15 @@ class Killed(Exception):
     """Stands for the end of the process beside the raw table's commit; tests/e2e has real ones."""
 
 
-@pytest.mark.parametrize("by", ["file", "stream"])
-@pytest.mark.parametrize("at", ["before", "after"])
+@pytest.mark.parametrize(
+    ("by", "at"),
+    [
+        ("file", "after"),
+        ("stream", "before"),
+        pytest.param("file", "before", marks=pytest.mark.long),
+        pytest.param("stream", "after", marks=pytest.mark.long),
+    ],
+)
 def test_a_batch_that_is_cut_off_beside_its_commit_lands_once(bank, monkeypatch, by, at):
     bank = bank(by)
     bank.deliver("a.csv", (1, 1, 10), (2, 2, -5), (3, 3, 30))

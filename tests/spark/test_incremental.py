@@ -220,7 +220,14 @@ def test_marks_are_keyed(grown):
     assert marks.nunique() == len(marks) == 3
 
 
-@pytest.mark.parametrize(("module", "name"), [("store", "append"), ("store", "set_property"), (stage, "_record")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        pytest.param("store", "append", marks=pytest.mark.long),
+        pytest.param("store", "set_property", marks=pytest.mark.long),
+        (stage, "_record"),
+    ],
+)
 def test_stopped_while_it_grows_and_started_again_it_is_whole(store, monkeypatch, module, name):
     ctx = prepared(store, months(*FIRST))
     stage.run(ctx)
