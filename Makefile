@@ -8,7 +8,7 @@ STAGES := collect clean anonymize train evaluate deploy report
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long kills kills oracle lint format docs zip clean-all $(STAGES)
+.PHONY: help setup demo test test-long kills oracle lint format docs zip clean-all $(STAGES)
 
 help: ## lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
