@@ -58,6 +58,7 @@ def test_a_finished_bank_is_alone_and_says_what_it_is(made):
     assert TRANSACTIONS < told["rows"]["transactions"] < TRANSACTIONS * 1.01
 
 
+@pytest.mark.long
 def test_the_bank_runs_through_all_stages_and_releases_no_direct_identifier(spark, made, policy, tmp_path):
     kveil("run", str(policy), "--lake", str(tmp_path / "lake"))
     store, asked = TableStore(spark, Lake.at(str(tmp_path / "lake"))), load(policy)

@@ -39,6 +39,7 @@ def collects(tmp_path):
         process.wait()
 
 
+@pytest.mark.long
 def test_one_of_two_wins_and_killed_it_is_finished_by_the_next(collects, spark, tmp_path):
     policy, processes, said = collects
     deadline = time.monotonic() + 300

@@ -176,12 +176,14 @@ class TestErasure:
         assert erasing.told_erasure(again) == ["people erased before, about whom nothing was done: 1"]
         assert [ctx.store.version(place.ref) for place in there(ctx)] == versions
 
+    @pytest.mark.long
     def test_an_old_file_does_not_bring_the_person_back(self, ctx):
         collect(ctx)
         clean(ctx)
         assert holding(ctx, KEPT) >= {"raw.bank_payments", "raw.bank_profiles", "restricted.bank_consent", "clean.bank_rows"}
         assert holding(ctx, PLANTED) == set() and files_naming(ctx, PLANTED) == []
 
+    @pytest.mark.long
     def test_a_file_that_still_holds_one_of_a_batch_is_found_and_nothing_is_proven(self, ctx, tmp_path):
         (tmp_path / "people.csv").write_text(f"name,customer\nx,{SECOND}\ny,{PLANTED}\nz,\n")
         (file, *_) = data_files(ctx.store, RAW.of(ctx.policy, "payments"))
@@ -231,6 +233,7 @@ class TestErasure:
             named_people(ctx, (), str(tmp_path / "none.csv"))
 
 
+@pytest.mark.long
 def test_cut_short_while_rows_are_deleted_it_is_finished_by_the_next_call(ctx):
     victim, calls = "other-000010", []
 
@@ -268,6 +271,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.long
 def test_killed_while_files_are_purged_it_is_finished_by_the_next_run(ctx, tmp_path, capsys):
     victim, file = "other-000020", tmp_path / "policy.yml"
     file.write_text(yaml.safe_dump(ctx.policy.model_dump(mode="json")))

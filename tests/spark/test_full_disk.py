@@ -27,6 +27,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_in_one_sentence_and_with_space_the_next_run_goes_on(spark, small_disk, tmp_path, capsys):
     policy = deliver(tmp_path, ROWS, "file")
     document = yaml.safe_load(policy.read_text())

@@ -30,7 +30,7 @@ def policy(**changes):
             "person": "person_id",
             "sources": {
                 "payments": {
-                    "uri": "s3://user:secret@bucket/payments.parquet?sig=token",
+                    "uri": "s3://bucket/payments.parquet",
                     "columns": {
                         "person_id": "bigint",
                         "at": "timestamp",

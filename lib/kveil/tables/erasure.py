@@ -63,12 +63,10 @@ def remaining(store: TableStore, place: Place, people: DataFrame) -> tuple[int |
     """
     if store.lake.catalog:
         return None, held(store, place, people).count()
-    files = data_files(store, place.ref)
-    if not files:
-        return 0, 0
-    rows = store.spark.read.option("mergeSchema", "true").parquet(*files)
-    found = place.people(rows).join(_asked(people), HELD, "left_semi").count()
-    logs = _log_files(store, place.ref)
+    files, logs, found = data_files(store, place.ref), _log_files(store, place.ref), 0
+    if files:
+        rows = store.spark.read.option("mergeSchema", "true").parquet(*files)
+        found = place.people(rows).join(_asked(people), HELD, "left_semi").count()
     return len(files) + len(logs), found + _told_by_log(store, logs, people)
 
 
