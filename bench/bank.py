@@ -12,7 +12,7 @@ from statistics import median
 from kveil.generate.size import Bank
 from kveil.generate.write import write_bank
 from kveil.log import Progress
-from kveil.session import session
+from kveil.session import WIDE_ROWS, session
 from pyspark.sql import SparkSession
 
 from bench.measure import Book, cost_of
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
-    book, spark = Book("bank"), session("kveil-bench")
+    book, spark = Book("bank"), session("kveil-bench", WIDE_ROWS)
     # The first bank compiles, and warms the JVM.
     make(spark, Bank(1000, 10_000))
     bank = Bank(asked.customers, asked.millions * 1_000_000)

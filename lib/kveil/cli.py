@@ -28,7 +28,7 @@ from kveil.rights.access import write_file, write_held
 from kveil.rights.erase import erase, finish, told_erasure
 from kveil.rights.people import named_people
 from kveil.rights.retain import retain
-from kveil.session import disk_is_full, session
+from kveil.session import WIDE_ROWS, disk_is_full, session
 from kveil.settings import Policy, load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
@@ -109,7 +109,7 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
     """Makes a bank: customers, accounts, merchants, transactions, loans, consents, and the truth of every error in them."""
     bank, path = Bank(**asked), local_folder(out)
     require_empty(path)
-    write_bank(session(), bank, path, form, Progress())
+    write_bank(session(more=WIDE_ROWS), bank, path, form, Progress())
     click.echo(f"the bank is in {out}")
 
 

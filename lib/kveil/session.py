@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -37,10 +38,14 @@ _ALWAYS = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # Dates and months must not depend on the machine.
     "spark.sql.session.timeZone": "UTC",
-    # HotSpot never compiles a method of more than 8,000 bytes; Spark then writes several smaller ones for a wide projection.
-    "spark.sql.codegen.hugeMethodLimit": "8000",
     # Staging and withdrawn rows must leave the files at once, not after Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+}
+
+WIDE_ROWS = {
+    # HotSpot never compiles a method of more than 8,000 bytes; Spark then writes several smaller ones for a wide projection.
+    # Queries of many short steps are slower by it, so only who makes wide rows asks for it.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
 }
 
 _LOCAL = {
@@ -64,14 +69,17 @@ _LOCAL = {
 }
 
 
-def session(app: str = "kveil") -> SparkSession:
-    """The session to work in: a running or remote one where the platform brings it, else a local one with Delta."""
+def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkSession:
+    """The session to work in: a running or remote one where the platform brings it, else a local one with Delta.
+
+    `more` are settings of this module that suit one kind of work; a session that runs keeps its own.
+    """
     _hush()
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
     builder = SparkSession.builder.appName(app)
-    for key, value in _ALWAYS.items():
+    for key, value in {**_ALWAYS, **(more or {})}.items():
         builder = builder.config(key, value)
     if not _platform_brings_spark():
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -13,6 +13,7 @@ from kveil.tables.store import TableStore
 from tests.builders import bank
 from tests.e2e.conftest import kveil
 
+pytestmark = pytest.mark.long
 CUSTOMERS, TRANSACTIONS = 1600, 16_000
 DIRECT = {"first_name", "last_name", "national_id", "email", "phone", "street", "postcode", "iban", "bic", "merchant"}
 
@@ -58,7 +59,6 @@ def test_a_finished_bank_is_alone_and_says_what_it_is(made):
     assert TRANSACTIONS < told["rows"]["transactions"] < TRANSACTIONS * 1.01
 
 
-@pytest.mark.long
 def test_the_bank_runs_through_all_stages_and_releases_no_direct_identifier(spark, made, policy, tmp_path):
     kveil("run", str(policy), "--lake", str(tmp_path / "lake"))
     store, asked = TableStore(spark, Lake.at(str(tmp_path / "lake"))), load(policy)

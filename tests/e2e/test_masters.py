@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyspark
+import pytest
 from kveil.anonymize import fragments
 from kveil.session import jar_folder
 
@@ -66,6 +67,7 @@ def check(metrics: dict[str, float]) -> None:
     assert metrics["suppressed_rows "] == 0
 
 
+@pytest.mark.long
 def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(spark, tmp_path, monkeypatch):
     monkeypatch.setenv(*NOISE_KEY)
     for name, value in SMALL_FRAGMENTS.items():

@@ -53,7 +53,8 @@ def test_the_readme_is_enough_for_tables_of_ones_own(tmp_path, monkeypatch, caps
     assert [command[:2] for command in commands] == [["kveil", "check"], ["kveil", "run"]]
     for command in commands:
         kveil(*command[1:])
-    told = capsys.readouterr().out
+    said = capsys.readouterr()
+    told = said.out + said.err
     assert "no problem found" in told
     assert "The guarantee held: the smallest class holds" in told
     assert "The gate passed: refunds is registered as version 1." in told

@@ -34,6 +34,7 @@ def archive(tmp_path_factory) -> Path:
     return next((source / "dist").glob("*.whl")).rename(source / "kveil.zip")
 
 
+@pytest.mark.long
 def test_the_archive_runs_all_stages_under_spark_submit(spark, archive, tmp_path):
     rows = purchases()
     sales = rows.rename(columns={"date": "bought_at"}).drop(columns=["month", "split"])

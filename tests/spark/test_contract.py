@@ -167,6 +167,7 @@ def sums(ctx):
     return list(ctx.store.read(PROVENANCE.of(ctx.policy)).agg(*[F.sum(name) for name in counts]).first())
 
 
+@pytest.mark.long
 def test_quarantined_rows_that_fit_now_enter_once(of_lines, monkeypatch):
     ctx = of_lines("1,2019-05-04 12:00:00.000001,-1", "2,,-5", "3,,3", "4", "5,,much")
     run(ctx)

@@ -250,6 +250,7 @@ class TestExplained:
         assert told("9", 4)[1:] == ["no decision, jurisdiction or age is known: not used where a grant is asked"]
 
 
+@pytest.mark.long
 class TestRetention:
     def test_without_a_limit_nothing_is_too_old(self, store, folder):
         with pytest.raises(SettingsError, match=r"law\.retention: names no limit"):
