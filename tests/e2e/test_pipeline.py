@@ -16,14 +16,14 @@ from kveil.tables.declaration import Table
 from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
-from tests.e2e.conftest import finished, kveil, start
+from tests.e2e.conftest import kveil, start
 
 NAMES = [stage.name for stage in STAGES]
 
 
 @pytest.fixture(scope="module")
-def lake(cut, tmp_path_factory) -> Path:
-    """A lake whose first run was killed with -9 in stage 3, right after the noise was drawn and booked."""
+def lake(spark, cut, tmp_path_factory) -> Path:
+    """A lake whose first run was killed with -9 in stage 3, right after the noise was drawn and booked, and then resumed."""
     folder = tmp_path_factory.mktemp("kill") / "lake"
     process = start(["run", str(cut), "--lake", str(folder)])
     for line in process.stdout:
@@ -33,7 +33,7 @@ def lake(cut, tmp_path_factory) -> Path:
         pytest.fail("the run ended before it could be killed")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    finished(["run", str(cut), "--lake", str(folder)])
+    kveil("run", str(cut), "--lake", str(folder))
     return folder
 
 
@@ -60,7 +60,7 @@ def test_a_killed_run_resumes_to_one_release_and_one_ledger_entry(spark, lake, c
 def test_running_again_does_nothing(spark, lake, cut, capsys):
     before = {name: count(spark, lake, cut, table) for name, table in named_tables().items()}
     kveil("run", str(cut), "--lake", str(lake))
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert [line.split()[0] for line in output.splitlines() if line.endswith("up to date")] == NAMES
     after = {name: count(spark, lake, cut, table) for name, table in named_tables().items()}
     assert after == {**before, "RUN_LOG": before["RUN_LOG"] + 7}
