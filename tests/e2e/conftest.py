@@ -48,14 +48,6 @@ def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def finished(arguments: list[str], code: int = 0) -> str:
-    """What `kveil ...` printed; its exit code must be as expected."""
-    process = start(arguments)
-    output, _ = process.communicate(timeout=900)
-    assert process.returncode == code, output
-    return output
-
-
 def kveil(*arguments: str) -> None:
     """`kveil ...` in the session that is there; what it raises is the test's."""
     commands.main(args=list(arguments), prog_name="kveil", standalone_mode=False)
