@@ -94,6 +94,7 @@ def trial(tmp_path_factory):
     return lake, bookers
 
 
+@pytest.mark.long
 def test_eight_processes_never_overspend_and_lose_nothing(spark, trial):
     folder, bookers = trial
     ctx = context(TableStore(spark, Lake.at(str(folder))), shop(anonymize__budget={"epsilon": CAP}), "anonymize")

@@ -220,11 +220,12 @@ def test_marks_are_keyed(grown):
     assert marks.nunique() == len(marks) == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        pytest.param("store", "append", marks=pytest.mark.long),
-        pytest.param("store", "set_property", marks=pytest.mark.long),
+        ("store", "append"),
+        ("store", "set_property"),
         (stage, "_record"),
     ],
 )

@@ -228,6 +228,7 @@ def test_readers_take_rows_without_cells_for_what_they_are(celled):
     assert rows.count() == (published.split == "train").sum()
 
 
+@pytest.mark.long
 def test_stopped_between_pooling_and_measuring_it_goes_on(store, monkeypatch):
     options = {"anonymize__suppress": "cell", "anonymize__suppression_limit": 0.2}
     ctx = prepared(store, small_months(), **options)
