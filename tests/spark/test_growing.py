@@ -142,6 +142,7 @@ def test_a_delivery_over_its_limit_lands_nothing_but_withdrawals_leave(bank):
 KEYED = {"key": ["id"]}
 
 
+@pytest.mark.long
 def test_a_watermark_takes_late_rows_once_and_counts_those_that_are_too_late(bank):
     bank = bank({"by": "watermark", "column": "at", "lateness": "2d"}, **KEYED)
     bank.deliver("a.csv", (1, 1, 10, 1), (2, 1, 20, 5), (3, 3, 30, 5), (4, 1, -4, 5))
@@ -164,6 +165,7 @@ def test_a_watermark_takes_late_rows_once_and_counts_those_that_are_too_late(ban
     assert bank.version() == before and len(bank.aside) == 2
 
 
+@pytest.mark.long
 def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark):
     bank = bank("version", format_="delta")
     table = f"delta.`{bank.folder}/in`"
