@@ -5,6 +5,7 @@ from pathlib import Path
 import kveil.anonymize.stage
 import pytest
 from kveil.errors import KveilError, SettingsError
+from kveil.session import SPARK_ERRORS
 from kveil.tables.declaration import Column, Table, TableRef
 from kveil.tables.lake import Lake
 from kveil.tables.schema import BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
@@ -74,6 +75,17 @@ def test_what_a_writer_left_that_was_killed_before_the_first_commit_is_cleared_a
         numbers(store, b=2).writeTo(store.lake.identifier(REF)).using("delta").create()
     store.append(REF, numbers(store, c=3))
     assert content(store) == {"c": 3}
+
+
+def test_a_table_whose_log_cannot_be_read_is_not_taken_for_leftovers(store):
+    store.append(REF, numbers(store, a=1))
+    (commit,) = (store.lake.folder(REF) / "_delta_log").glob("*.json")
+    commit.write_text("damaged")
+    kept = sorted(store.lake.folder(REF).glob("*.parquet"))
+    with pytest.raises(SPARK_ERRORS):
+        store.append(REF, numbers(store, b=2))
+    assert kept == sorted(store.lake.folder(REF).glob("*.parquet")) != []
+    assert commit.read_text() == "damaged"
 
 
 def test_forgotten_history_is_gone_from_the_files(store):

@@ -24,15 +24,10 @@ def delete_people(store: TableStore, place: Place, people: TableRef) -> int:
 
     The ids are joined, never written into the statement: Delta's log keeps a statement's condition for good.
     """
-    deleted = 0
-    for held_id in place.ids if store.exists(place.ref) else ():
-        with store.lake.locked("commit"):
-            row = store.spark.sql(
-                f"MERGE INTO {store.lake.identifier(place.ref)} USING (SELECT DISTINCT person AS _asked FROM "
-                f"{store.lake.identifier(people)}) ON {held_id} = _asked WHEN MATCHED THEN DELETE"
-            ).first()
-        deleted += int(row["num_deleted_rows"]) if row else 0
-    return deleted
+    if not store.exists(place.ref):
+        return 0
+    asked = store.read(people).select(F.col("person").alias("_asked")).distinct()
+    return sum(store.delete_matching(place.ref, asked, f"{held_id} = gone._asked") for held_id in place.ids)
 
 
 def delete_before(store: TableStore, ref: TableRef, column: str, moment: str) -> int:

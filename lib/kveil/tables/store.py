@@ -199,15 +199,24 @@ class TableStore:
         return row is not None and int(row["num_affected_rows"]) > 0
 
     def _create(self, ref: TableRef, df: DataFrame, properties: Mapping[str, str] | None = None) -> None:
-        if self.lake.is_local:
-            # A writer killed before a table's first commit leaves files that no version names, which Delta takes for a table.
-            shutil.rmtree(self.lake.folder(ref), ignore_errors=True)
+        self._clear_uncommitted(ref)
         writer = df.writeTo(self.lake.identifier(ref)).using("delta")
         # Delta's log outlives its rows: minima and maxima in it would be what a vacuum cannot reach.
         kept = NO_STATISTICS if ref.zone == "restricted" else {}
         for key, value in {**kept, **(properties or {})}.items():
             writer = writer.tableProperty(key, value)
         writer.create()
+
+    def _clear_uncommitted(self, ref: TableRef) -> None:
+        """Removes what a writer left that was killed before a table's first commit: files that Delta would take for a table.
+
+        A folder with a commit is never touched, readable or not: it is a table, and somebody has to look at it.
+        """
+        if not self.lake.is_local:
+            return
+        log = self.lake.folder(ref) / "_delta_log"
+        if not any(log.glob("*.json")) and not any(log.glob("*.checkpoint*")):
+            shutil.rmtree(self.lake.folder(ref), ignore_errors=True)
 
     def forget_history(self, ref: TableRef) -> None:
         """Deletes the data files of earlier versions, so that rows no longer in the table are nowhere."""
