@@ -6,13 +6,13 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from kveil.anonymize.arrow import of_all_batches
 from kveil.anonymize.fragments import ROWS_PER_FRAGMENT
 from kveil.anonymize.noise import Draws
 from kveil.privacy import laplace, row_laplace
 from kveil.privacy.randomness import KeyedBits, fresh_secret
 from kveil.settings.noise import RowNoise
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from bench.measure import Book, cost_of
 from bench.transactions import transactions
@@ -65,8 +65,8 @@ class Job:
             made = draws.noisy(table, NOISE)
             return table.set_column(names.index("amount_cents"), "amount_cents", made["amount_cents"])
 
-        group = F.pmod(F.xxhash64(*names), F.lit(max(SHUFFLE, self.rows // ROWS_PER_FRAGMENT)))
-        self._write(clean.groupBy(group).applyInArrow(noise, clean.schema), "noisy")
+        tasks = max(SHUFFLE, 1 + self.rows // ROWS_PER_FRAGMENT)
+        self._write(clean.repartition(tasks, *names).mapInArrow(of_all_batches(noise), clean.schema), "noisy")
 
     def table(self) -> DataFrame:
         """The rows."""

@@ -1,9 +1,12 @@
 """The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
 
+import atexit
 import errno
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -68,6 +71,9 @@ _LOCAL = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
 
+_WAREHOUSE = "spark.sql.warehouse.dir"
+"""Spark makes this folder, in the working directory by default, though every table here has a path of its own."""
+
 
 def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkSession:
     """The session to work in: a running or remote one where the platform brings it, else a local one with Delta.
@@ -85,9 +91,15 @@ def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkS
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
-        for key, value in {**_LOCAL, **_jars()}.items():
+        for key, value in {**_LOCAL, **_jars(), _WAREHOUSE: _folder_of_this_process()}.items():
             builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _folder_of_this_process() -> str:
+    folder = Path(tempfile.mkdtemp(prefix="kveil-spark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(folder)
 
 
 def _hush() -> None:

@@ -38,12 +38,27 @@ Place = tuple[Key, int]
 @dataclass(frozen=True)
 class Fragments:
     """Per large partition (its values as texts, in the order of `partition_by`) the tree whose leaves are its fragments, and
-    about how many rows the fragments hold that are larger than a worker takes, since no cut parts them.
+    about how many rows the fragments hold that are larger than a worker takes, since no cut parts them. `all_cut` says that
+    every partition has a tree.
     """
 
     partition_by: tuple[str, ...] = ()
     trees: Mapping[Key, Tree] = field(default_factory=dict)
     giants: Mapping[Place, int] = field(default_factory=dict)
+    all_cut: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many fragments the partitions that are cut have together."""
+        return sum(tree.classes for tree in self.trees.values())
+
+    def place(self) -> Column:
+        """Which of all fragments a row that has its fragment's number lies in, where every partition is cut."""
+        place, before = F.lit(0), 0
+        for key, tree in self.trees.items():
+            place = F.when(self._in_partition(key), F.lit(before) + F.col(FRAGMENT)).otherwise(place)
+            before += tree.classes
+        return place.cast("int")
 
     def number(self, codings: tuple[Coding, ...]) -> Column:
         """The fragment of a clean row, 0 in partitions that are not cut."""
@@ -85,7 +100,12 @@ class Fragments:
 def fragments(clean: DataFrame, settings: Anonymize, codings: tuple[Coding, ...], person: str) -> Fragments:
     """How to cut the partitions that are too large; by a sample whose size is a fixed share of a fragment's."""
     by = [F.col(name).cast("string").alias(name) for name in settings.partition_by]
-    large = clean.groupBy(*by).count().where(F.col("count") > 3 * ROWS_PER_FRAGMENT // 2).collect()
+    is_large = F.col("count") > 3 * ROWS_PER_FRAGMENT // 2
+    sizes = clean.groupBy(*by).count()
+    found = sizes.agg(
+        F.count(F.lit(1)).alias("partitions"), F.collect_list(F.when(is_large, F.struct("count", *by))).alias("large")
+    )
+    partitions, large = found.collect()[0]
     if not large:
         return Fragments(tuple(settings.partition_by))
     rows = clean.where(F.col(person).isNotNull())
@@ -98,7 +118,7 @@ def fragments(clean: DataFrame, settings: Anonymize, codings: tuple[Coding, ...]
             trees[key] = tree
         for number in np.flatnonzero(sampled > _GIANT * SAMPLED_PER_FRAGMENT).tolist():
             giants[key, number] = int(sampled[number]) * ROWS_PER_FRAGMENT // SAMPLED_PER_FRAGMENT
-    return Fragments(tuple(settings.partition_by), trees, giants)
+    return Fragments(tuple(settings.partition_by), trees, giants, all_cut=len(trees) == partitions)
 
 
 def _of_partition(sample: pa.Table, settings: Anonymize, key: Key) -> pa.Table:

@@ -4,7 +4,7 @@ Rows of classes that stay too small at the best levels are suppressed. What deci
 combinations of codes and people alone; they are written to a restricted table and destroyed with the link.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import floor
 from typing import Any
@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from kveil.anonymize.arrow import of_all_batches
 from kveil.anonymize.columns import PERSON, ddl
 from kveil.anonymize.fragments import ROWS_PER_FRAGMENT
 from kveil.anonymize.frequencies import (
@@ -145,18 +146,19 @@ def _kept(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLev
     return with_ids.join(kept_classes(tuples, kernel, frozen.levels).select(*keys), keys, "left_semi")
 
 
-def _rows(kept: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType, groups: int) -> DataFrame:
-    """Kept rows as staging holds them; where they get noise, equal rows meet in one of `groups`, which tells them apart."""
+def _rows(kept: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType, tasks: int) -> DataFrame:
+    """Kept rows as staging holds them; where they get noise, equal rows meet in one of `tasks`, which tells them apart."""
 
-    def finish(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def finish(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
                 yield from _finished(pa.Table.from_batches([batch]), kernel, frozen).to_batches()
 
     if not kernel.settings.noise:
         return kept.mapInArrow(finish, schema)
-    group = F.pmod(F.xxhash64(*[F.col(f"`{name}`") for name in kept.columns]), F.lit(groups))
-    return kept.groupBy(group).applyInArrow(lambda table: _finished(table, kernel, frozen), schema)
+    # A task's rows are together as they come; grouping them would sort every row to no end.
+    together = of_all_batches(lambda table: _finished(table, kernel, frozen))
+    return kept.repartition(tasks, *[F.col(f"`{name}`") for name in kept.columns]).mapInArrow(together, schema)
 
 
 def _finished(table: pa.Table, kernel: Kernel, frozen: FrozenLevels) -> pa.Table:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from kveil.anonymize import fragments
+from kveil.anonymize.arrow import of_all_batches
 from kveil.anonymize.columns import TREE
 from kveil.anonymize.fragments import FRAGMENT, Place
 from kveil.anonymize.kernel import OUTSIDE, ROWS, Kernel
@@ -29,6 +30,9 @@ def by_fragments(rows: DataFrame, kernel: Kernel, schema: StructType) -> DataFra
     cut, settings = kernel.fragments, kernel.settings
     numbered = rows.withColumn(FRAGMENT, cut.number(kernel.codings))
     by = [*settings.partition_by, FRAGMENT]
+    if not cut.giants and cut.all_cut and hasattr(DataFrame, "repartitionById"):
+        # Every fragment is a task of its own: grouping would sort all rows first, to no end. Spark has this from 4.1 on.
+        return numbered.repartitionById(cut.count, cut.place()).mapInArrow(of_all_batches(kernel.released), schema)
     if not cut.giants:
         return numbered.groupBy(*by).applyInArrow(kernel.function(), schema)
     trees = _trees(numbered.where(cut.is_giant()), kernel, schema)

@@ -3,7 +3,7 @@
 Runs in Python workers. It is handed only what it needs; the noise is drawn here, in the job whose one commit keeps it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -185,7 +185,7 @@ class Kernel:
         """Staging rows of a table, from each row's class and what the classes show."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in self.codings:
-            made |= _shown_columns(coding, columns[coding.name], pa.array(classes))
+            made |= _shown_columns(coding, columns[coding.name], pa.array(classes), self.schema.names)
         return self._with_the_rest(table, made)
 
     def _rows_without_cells(self, table: pa.Table) -> pa.Table:
@@ -228,13 +228,15 @@ def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes
     )
 
 
-def _shown_columns(coding: Coding, column: Shown, classes: pa.Array) -> dict[str, pa.Array]:
-    made = {coding.name: pa.array(column.labels, pa.string()).take(classes)}
-    if not coding.is_text:
-        made[f"{coding.name}_lo"] = _bound(coding, coding.lower(column.lowest)).take(classes)
-        made[f"{coding.name}_hi"] = _bound(coding, coding.upper(column.highest)).take(classes)
-    made[f"{coding.name}_rep"] = _representative(coding, column.representative).take(classes)
-    return made
+def _shown_columns(coding: Coding, column: Shown, classes: pa.Array, wanted: Sequence[str]) -> dict[str, pa.Array]:
+    """Per wanted column of a quasi-identifier, what each row's class shows."""
+    shows: dict[str, Callable[[], pa.Array]] = {
+        coding.name: lambda: pa.array(column.labels, pa.string()),
+        f"{coding.name}_lo": lambda: _bound(coding, coding.lower(column.lowest)),
+        f"{coding.name}_hi": lambda: _bound(coding, coding.upper(column.highest)),
+        f"{coding.name}_rep": lambda: _representative(coding, column.representative),
+    }
+    return {name: made().take(classes) for name, made in shows.items() if name in wanted}
 
 
 def _bound(coding: Coding, values: I64) -> pa.Array:

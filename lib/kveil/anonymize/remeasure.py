@@ -10,16 +10,20 @@ from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_metrics import person_metrics
 from kveil.settings.anonymize import Anonymize
 
+Row = dict[str, Any]
+
+_PLACE = "place"
+
 
 def measured(staging: DataFrame, settings: Anonymize, rows_in: int) -> list[Metric]:
     """Everything that staging's rows (with people) tell, against the policy's thresholds."""
-    classes = _classes(staging, settings)
-    totals = _first(classes.agg(*_totals(settings)))
-    if not totals["classes"]:
+    ranges = _ranges_of_people(_classes(staging, settings), settings)
+    if not ranges:
         return _suppression(rows_in, 0, settings)
+    totals = _over_all(ranges)
     return [
         *_class_metrics(totals, settings),
-        *_histogram(classes, settings.k),
+        *_histogram(ranges, settings.k),
         *_suppression(rows_in, int(totals["rows"]), settings),
         *person_metrics(staging, settings),
     ]
@@ -36,17 +40,31 @@ def _distinct_with_null(name: str) -> Column:
     return F.countDistinct(name) + F.coalesce(F.max(F.col(name).isNull().cast("int")), F.lit(0))
 
 
-def _totals(settings: Anonymize) -> list[Column]:
-    people = F.col("people")
-    return [
+def _ranges_of_people(classes: DataFrame, settings: Anonymize) -> list[Row]:
+    """Totals of the classes whose people lie between two edges, per such range: one pass over the rows tells all."""
+    people, place = F.col("people"), F.lit(0)
+    for i, edge in enumerate(_edges(settings.k)):
+        place = F.when(people >= edge, F.lit(i)).otherwise(place)
+    totals = classes.groupBy(place.alias(_PLACE)).agg(
         F.count(F.lit(1)).alias("classes"),
-        F.coalesce(F.sum("rows"), F.lit(0)).alias("rows"),
+        F.sum("rows").alias("rows"),
         F.sum("people").alias("memberships"),
         F.min("people").alias("people_min"),
         F.sum(F.col("rows") / people).alias("row_risk"),
         F.sum(F.when(people == 1, F.col("rows")).otherwise(0)).alias("singled_out"),
-        *[F.min(f"distinct_{i}").alias(f"distinct_{i}") for i in range(len(settings.sensitive))],
-    ]
+        *[F.min(f"distinct_{i}").alias(f"distinct_{i}_min") for i in range(len(settings.sensitive))],
+    )
+    return [row.asDict() for row in totals.collect()]
+
+
+def _over_all(ranges: list[Row]) -> Row:
+    """The ranges' totals together: the least where a name says so, else the sum."""
+    return {name: (min if name.endswith("_min") else sum)(each[name] for each in ranges) for name in ranges[0] if name != _PLACE}
+
+
+def _edges(k: int) -> list[int]:
+    """Where ranges of people begin; they grow with k."""
+    return [0, k, k + k // 2, 2 * k, 3 * k, 5 * k, 10 * k]
 
 
 def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
@@ -65,7 +83,7 @@ def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
         # Without a population table the release's own people are all the attacker is granted, which is the worst case.
         metrics.append(Metric("journalist_risk_max", worst, threshold=1 / k, met=smallest >= k))
     for i, (name, role) in enumerate(settings.sensitive.items()):
-        found = totals[f"distinct_{i}"]
+        found = totals[f"distinct_{i}_min"]
         # One value is what every class holds: where another model is asked instead, there is no threshold.
         asked = role.distinct > 1
         metrics.append(
@@ -74,13 +92,10 @@ def _class_metrics(totals: dict[str, Any], settings: Anonymize) -> list[Metric]:
     return metrics
 
 
-def _histogram(classes: DataFrame, k: int) -> list[Metric]:
-    """Classes by people, in ranges that grow with k."""
-    edges = [0, k, k + k // 2, 2 * k, 3 * k, 5 * k, 10 * k]
-    place = F.lit(0)
-    for i, edge in enumerate(edges):
-        place = F.when(F.col("people") >= edge, F.lit(i)).otherwise(place)
-    counts = {row["place"]: row["count"] for row in classes.groupBy(place.alias("place")).count().collect()}
+def _histogram(ranges: list[Row], k: int) -> list[Metric]:
+    """Classes by people."""
+    edges = _edges(k)
+    counts = {row[_PLACE]: row["classes"] for row in ranges}
     ends = [*(str(edge - 1) for edge in edges[1:]), ""]
     scopes = [f"{start}-{end}" if end else f"{start}+" for start, end in zip(edges, ends, strict=True)]
     return [Metric("classes_by_people", counts[i], scope) for i, scope in enumerate(scopes) if i in counts]
@@ -93,9 +108,3 @@ def _suppression(rows_in: int, rows_kept: int, settings: Anonymize) -> list[Metr
         Metric("suppressed_rows", rows_in - rows_kept),
         Metric("suppressed_share", share, threshold=limit, met=share <= limit and rows_kept > 0),
     ]
-
-
-def _first(df: DataFrame) -> dict[str, Any]:
-    row = df.first()
-    assert row is not None  # an aggregation without groups has one row
-    return row.asDict()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kveil.privacy.demand import Demand, Tally, added, cleared, is_lasting, met
 from kveil.privacy.jit import compiled
-from kveil.privacy.space import LABEL, ORDERED, OUTSIDE, SET, TAXONOMY, Space, penalty
+from kveil.privacy.space import LABEL, ORDERED, OUTSIDE, PERSON, SET, TAXONOMY, Space, penalty
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -17,7 +17,11 @@ Flags = NDArray[np.bool_]
 BY_WIDTH, BY_LOSS, BY_LABEL = 0, 1, 2
 PLACES = (0.3, 0.5, 0.7)
 """Shares of the rows near which loss and label look for a cut: looking everywhere loses more later, by uneven cuts."""
+_AT_ONCE = 64
+"""Rows that are counted before the model is asked: in a large node so many mostly meet it."""
 NO_CUT = -1
+_NO_CELL = 2**31
+"""Above every cell's number."""
 
 
 class Workspace(NamedTuple):
@@ -67,9 +71,7 @@ def best_cut(
     """Dimension and number of cells (the first of `work.cells`, marked in `work.is_left`) that go left; NO_CUT if none."""
     d = len(space.kind)
     _forget(space, work)
-    for row in range(start, end):
-        work.order[row - start] = row
-    _covered(table, work.order[: end - start], space, work)
+    _covered_between(table, start, end, space, work)
     _penalties(space, work)
     width = work.width.copy()
     dimensions = np.argsort(-width, kind="mergesort")
@@ -94,20 +96,23 @@ def best_cut(
 @compiled
 def moved_apart(table: I32, start: int, end: int, j: int, space: Space, work: Workspace, spare: I32) -> int:
     """Reorders rows start..end so that those going left come first, each side in its old order; where the right begins."""
-    base, left, right, columns = space.offset[j], start, 0, table.shape[1]
+    base, size, left = space.offset[j], end - start, 0
+    for row in range(start, end):
+        left += work.is_left[base + table[row, j]]
+    to_left, to_right = 0, left
     for row in range(start, end):
         if work.is_left[base + table[row, j]]:
-            for column in range(columns):
-                table[left, column] = table[row, column]
-            left += 1
+            work.order[to_left] = row
+            to_left += 1
         else:
-            for column in range(columns):
-                spare[right, column] = table[row, column]
-            right += 1
-    for row in range(right):
-        for column in range(columns):
-            table[left + row, column] = spare[row, column]
-    return left
+            work.order[to_right] = row
+            to_right += 1
+    for column in range(table.shape[1]):
+        for i in range(size):
+            spare[i] = table[work.order[i], column]
+        for i in range(size):
+            table[start + i, column] = spare[i]
+    return start + left
 
 
 @compiled
@@ -121,8 +126,31 @@ def _forget(space: Space, work: Workspace) -> None:
 
 
 @compiled
+def _covered_between(table: I32, start: int, end: int, space: Space, work: Workspace) -> None:
+    """Lets new extents cover the rows start..end; column by column, without a branch per row where values are in order."""
+    token = work.token[0]
+    for j in range(len(space.kind)):
+        if space.kind[j] == SET:
+            base, distinct = space.offset[j], 0
+            for row in range(start, end):
+                at = base + table[row, j]
+                if work.mark[at] != token:
+                    work.mark[at] = token
+                    distinct += 1
+            work.distinct[j] = distinct
+            continue
+        least, low, high = _NO_CELL, _NO_CELL, 0
+        for row in range(start, end):
+            cell = table[row, j]
+            least = min(least, cell)
+            low = min(low, cell if cell else _NO_CELL)
+            high = max(high, cell)
+        work.low[j], work.high[j], work.has_null[j] = low if high else 0, high, least == 0
+
+
+@compiled
 def _covered(table: I32, rows: I64, space: Space, work: Workspace) -> None:
-    """Lets the extents cover these rows too; column by column, so that the kind is asked once."""
+    """Lets the extents cover these rows too."""
     token = work.token[0]
     for j in range(len(space.kind)):
         if space.kind[j] == SET:
@@ -242,13 +270,13 @@ def _first_by_width(
 
 @compiled
 def _nearest(j: int, number: int, share: float, only_allowed: bool, space: Space, work: Workspace) -> int:
-    base, total = space.offset[j], 0
+    base, total, released, cells, allowed = space.offset[j], 0, work.released, work.cells, work.allowed
     for i in range(number):
-        total += work.released[base + work.cells[i]]
+        total += released[base + cells[i]]
     best, nearest, before = NO_CUT, np.inf, 0
     for place in range(1, number):
-        before += work.released[base + work.cells[place - 1]]
-        if only_allowed and not work.allowed[place]:
+        before += released[base + cells[place - 1]]
+        if only_allowed and not allowed[place]:
             continue
         distance = abs(before - total * share)
         if distance < nearest:
@@ -262,12 +290,17 @@ def _nearest(j: int, number: int, share: float, only_allowed: bool, space: Space
 def _side_meets(
     table: I32, start: int, end: int, j: int, left: bool, space: Space, demand: Demand, tally: Tally, work: Workspace
 ) -> bool:
-    d, base, lasting = len(space.kind), space.offset[j], is_lasting(demand)
+    d, base, lasting, order, is_left = len(space.kind), space.offset[j], is_lasting(demand), work.order, work.is_left
     cleared(tally, demand)
+    waiting = 0
     for row in range(start, end):
-        if work.is_left[base + table[row, j]] == left:
-            added(table, row, d, tally, demand)
-            if lasting and tally.number[0] >= demand.k and met(tally, demand):
+        if is_left[base + table[row, j]] == left:
+            order[waiting] = row
+            waiting += 1
+        if waiting == _AT_ONCE or row == end - 1:
+            added(table, order[:waiting], d, tally, demand)
+            waiting = 0
+            if lasting and met(tally, demand):
                 return True
     return met(tally, demand)
 
@@ -314,31 +347,43 @@ def _sweep(table: I32, j: int, number: int, space: Space, demand: Demand, tally:
 def _sweep_one_way(
     table: I32, j: int, number: int, backwards: bool, space: Space, demand: Demand, tally: Tally, work: Workspace, criterion: int
 ) -> None:
-    d, base, lasting = len(space.kind), space.offset[j], is_lasting(demand)
+    d, base, lasting, k = len(space.kind), space.offset[j], is_lasting(demand), demand.k
+    cells, rows_of, order, allowed, people, seen = work.cells, work.rows, work.order, work.allowed, tally.number, tally.person
+    # Where only people are asked for, they are counted here: a step is mostly a row or two, and a call takes longer than that.
+    only_people = lasting and len(demand.distinct) == 0
     cleared(tally, demand)
-    _forget(space, work)
+    if criterion == BY_LOSS:
+        _forget(space, work)
+    token = tally.token[0]
     is_met, rows, positive, at, total = False, 0, 0, 0, 0
     for i in range(number):
-        total += work.rows[base + work.cells[i]]
+        total += rows_of[base + cells[i]]
     for step in range(number - 1):
         i = number - 1 - step if backwards else step
-        size = work.rows[base + work.cells[i]]
-        new = work.order[total - at - size : total - at] if backwards else work.order[at : at + size]
+        cell, place = base + cells[i], i if backwards else i + 1
+        size = rows_of[cell]
+        new = order[total - at - size : total - at] if backwards else order[at : at + size]
         at += size
-        if not (lasting and is_met):
-            for row in new:
-                added(table, row, d, tally, demand)
+        if only_people:
+            if not is_met:
+                for row in new:
+                    if not table[row, d + OUTSIDE] and seen[table[row, d + PERSON]] != token:
+                        seen[table[row, d + PERSON]] = token
+                        people[0] += 1
+                is_met = people[0] >= k
+        elif not (lasting and is_met):
+            added(table, new, d, tally, demand)
+            # Most places fail for want of people; asking for the rest of the model means handing over many arrays.
+            is_met = people[0] >= k and met(tally, demand)
+        allowed[place] &= is_met
+        if criterion == BY_WIDTH:
+            continue
+        rows += work.released[cell]
+        positive += work.positive[cell]
         if criterion == BY_LOSS:
             _covered(table, new, space, work)
-        rows += work.released[base + work.cells[i]]
-        positive += work.positive[base + work.cells[i]]
-        if not (lasting and is_met):
-            is_met = met(tally, demand)
-        place = i if backwards else i + 1
-        work.allowed[place] &= is_met
-        if criterion == BY_LOSS:
             work.score[place] += rows * _penalties(space, work)
-        elif criterion == BY_LABEL:
+        else:
             work.score[place] += _entropy(rows, positive)
 
 

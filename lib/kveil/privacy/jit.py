@@ -30,11 +30,6 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         numba.config.CACHE_DIR = kept_in
 
 
-def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """The function as machine code inside each caller: for what is called per row, since passing many arrays costs more."""
-    return function if numba is None else numba.njit(inline="always")(function)
-
-
 def _folder() -> str:
     """A folder named after this package's source, since numba would keep a function whose callee in another file changed."""
     here = Path(__file__).parent

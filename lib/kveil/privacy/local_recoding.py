@@ -122,11 +122,13 @@ def _of_block(block: Fragment, model: Model) -> I64:
     grown = grown_on(base, replace(model, cuts="loss"))
     assert grown is not None  # a block satisfies the model
     seeds = np.repeat(np.arange(len(grown.ends)), np.diff(grown.ends, prepend=0))
+    # Regrouping looks at whole rows, here and there.
+    table = np.ascontiguousarray(grown.table)
     other = climbed(block, model)
     if other is not None:
-        other = other[grown.table[:, block.codes.shape[1] + ROW]]
-        seeds = min(seeds, other, key=lambda classes: summed_loss(grown.table, classes, int(classes.max()) + 1, base.space))
-    return in_row_order(grown.table, _improved(seeds, base._replace(table=grown.table)), block).astype(np.int64)
+        other = other[table[:, block.codes.shape[1] + ROW]]
+        seeds = min(seeds, other, key=lambda classes: summed_loss(table, classes, int(classes.max()) + 1, base.space))
+    return in_row_order(table, _improved(seeds, base._replace(table=table)), block).astype(np.int64)
 
 
 def _improved(seeds: I64, base: Ground) -> I64:

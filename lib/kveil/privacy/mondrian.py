@@ -84,11 +84,10 @@ def _grown(table: I32, space: Space, demand: Demand, tally: Tally, work: Workspa
     """Cuts depth first, leaving the table's rows in the order of their classes."""
     n, d = len(table), len(space.kind)
     cleared(tally, demand)
-    for row in range(n):
-        added(table, row, d, tally, demand)
+    added(table, np.arange(n), d, tally, demand)
     if not met(tally, demand):
         return None
-    spare = np.empty_like(table)
+    spare = np.empty(n, dtype=np.int32)
     nodes = np.full((2 * (n // demand.k) + 1, 5), LEAF, dtype=np.int64)
     members = np.empty((64, 2), dtype=np.int64)
     ends = np.empty(n // demand.k + 1, dtype=np.int64)

@@ -193,15 +193,18 @@ def _cheapest(table: I32, row: int, other_than: int, budget: float, used: int, s
 
 @compiled
 def _meets(c: int, table: I32, space: Space, demand: Demand, tally: Tally, block: Block) -> bool:
-    d, lasting = len(space.kind), is_lasting(demand)
     cleared(tally, demand)
-    row = block.first[c]
-    while row != _NOWHERE:
-        added(table, row, d, tally, demand)
-        if lasting and met(tally, demand):
-            return True
-        row = block.following[row]
+    added(table, _rows_of(c, block), len(space.kind), tally, demand)
     return met(tally, demand)
+
+
+@compiled
+def _rows_of(c: int, block: Block) -> I64:
+    rows, row = np.empty(block.size[c], dtype=np.int64), block.first[c]
+    for i in range(len(rows)):
+        rows[i] = row
+        row = block.following[row]
+    return rows
 
 
 @compiled
@@ -230,10 +233,7 @@ def _dissolve(c: int, table: I32, used: int, space: Space, demand: Demand, tally
     size, budget = block.size[c], block.size[c] * block.loss[c] - _WORTH
     if budget <= 0:
         return
-    rows, row = np.empty(size, dtype=np.int64), block.first[c]
-    for i in range(size):
-        rows[i] = row
-        row = block.following[row]
+    rows = _rows_of(c, block)
     spent, placed = 0.0, 0
     while placed < size:
         target, cost = _cheapest(table, rows[placed], c, budget - spent, used, space, block)
@@ -259,11 +259,12 @@ def _split(c: int, used: int, table: I32, space: Space, demand: Demand, tally: T
     size = block.size[c]
     if size < 2 * demand.k or block.loss[c] == 0 or used == len(block.size):
         return 0
-    rows, row = np.empty(size, dtype=np.int64), block.first[c]
-    for i in range(size):
-        rows[i] = row
-        row = block.following[row]
-    own = table[rows]
+    rows = _rows_of(c, block)
+    # In the layout that cuts are made for, so that they are compiled once.
+    own = np.empty((table.shape[1], size), dtype=np.int32).T
+    for column in range(table.shape[1]):
+        for i in range(size):
+            own[i, column] = table[rows[i], column]
     j, _ = best_cut(own, 0, size, space, demand, tally, work, BY_LOSS)
     if j == NO_CUT:
         return 0

@@ -57,7 +57,8 @@ def space_and_table(fragment: Fragment) -> tuple[Space, I32]:
     """The fragment's space and its rows [n, d + 4 + 2s] as int32."""
     n, d = fragment.codes.shape
     s = fragment.sensitive.shape[1]
-    table = np.zeros((n, d + VALUES + 2 * s), dtype=np.int32)
+    # Column by column in memory: the loops that grow a tree walk along one column at a time.
+    table = np.zeros((n, d + VALUES + 2 * s), dtype=np.int32, order="F")
     positions: list[I64] = []
     for j in range(d):
         table[:, j], values = _cells(fragment.codes[:, j])
