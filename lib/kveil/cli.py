@@ -23,6 +23,8 @@ from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
+from kveil.profile.lines import lines
+from kveil.profile.profiled import profile
 from kveil.report.stage import last_summary
 from kveil.rights.access import write_file, write_held
 from kveil.rights.erase import erase, finish, told_erasure
@@ -157,6 +159,17 @@ def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> No
     with _asked(policy, lake, "consent") as ctx:
         lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
     for line in lines:
+        click.echo(line)
+
+
+@commands.command("profile")
+@_POLICY
+@_LAKE
+def profile_tables(policy: str, lake: str) -> None:
+    """Describes what the raw and clean tables hold, column by column; shows nothing that fewer than k people share."""
+    with _asked(policy, lake, "profile") as ctx:
+        found = profile(ctx)
+    for line in lines(found):
         click.echo(line)
 
 
