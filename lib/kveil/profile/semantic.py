@@ -24,6 +24,7 @@ _LEAST = {
 _HALVED = 0.5
 """A name that says the same halves what is asked of the values."""
 _FEW = {"gender": 8}
+_LISTED = ("gender", "country", "currency")
 _NAMES = ("first_name", "last_name", "full_name")
 _KINDS_OF_NUMBER = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
@@ -98,13 +99,13 @@ def _shown(values: Values, named: Concept | None) -> Guess | None:
         if values.distinct > _FEW.get(name, values.distinct) or (values.is_number and name not in detectors.CHECKED):
             continue
         share = float(detector(values.texts).mean())
-        # Three values are of a form by chance; lists of words tell even one.
-        enough = len(values.texts) >= 5 or name in ("gender", "country", "currency") or same
+        # Three values are of a form by chance; lists of words tell even two.
+        enough = len(values.texts) >= (2 if name in _LISTED else 5) or same
         if enough and share >= _LEAST[name] * (_HALVED if same else 1):
             sure = min(0.99, 0.75 + 0.24 * share) if name != "person_name" else min(0.95, 0.7 + 0.5 * share)
             sure = 1 - (1 - sure) * (0.3 if same else 1)
             # Whether a text is a form of address or a country, its name tells better than a list of few words.
-            if named is not None and not same and name in ("gender", "country", "currency", "person_name", "postcode"):
+            if named is not None and not same and name in (*_LISTED, "person_name", "postcode"):
                 sure -= 0.35
             if best is None or sure > best[0]:
                 best = (sure, name)
@@ -122,7 +123,7 @@ def _by_name(values: Values, named: tuple[Concept, float] | None) -> Guess | Non
     if named is None:
         return None
     concept, share = named
-    few = values.distinct <= 2 or (values.distinct < 20 and values.distinct < 0.2 * values.rows)
+    few = values.distinct <= 2 or (values.distinct <= 8 and values.distinct < 0.2 * values.rows)
     if concept.role in ("direct", "person", "record", "text") and few and values.rows:
         return None
     if concept.role == "text" and not _runs(values):
