@@ -58,7 +58,8 @@ def test_a_table_of_people_says_how_they_are_found_in_it(table):
 
 
 def test_a_stage_reads_only_what_an_earlier_one_writes():
-    written: set[str] = set()
+    # Profiles are written by a command of their own, whenever somebody asks for one.
+    written = {table.pattern for table in (schema.PROFILE_COLUMNS, schema.PROFILE_VALUES, schema.PROFILE_DEPENDENCIES)}
     for stage in STAGES:
         assert {table.pattern for table in stage.reads} <= written
         written |= {table.pattern for table in stage.writes}
