@@ -99,16 +99,15 @@ def _clean(plan: Plan) -> Iterator[str]:
     else:
         yield f"  time: {plan.time}"
     yield f"  missing: {_flow(_MISSING)}"
-    texts = [each.name for each in _of_role(plan, "quasi-identifier", "sensitive") if each.type == "string"]
+    shown = _of_role(plan, "quasi-identifier", "sensitive")
+    texts = [each.name for each in shown if each.type == "string" and _released(each)[2] == "category"]
     if texts:
         yield f"  categories: {_flow(texts)}"
     if plan.joins:
         yield "  joins:"
         yield from (f"    - {{source: {source.name}, by: {key}}}" for source, key in plan.joins)
-    derived = {name: sql for each in _of_role(plan, "quasi-identifier") for name, sql in [_released(each)[:2]] if sql}
-    label = _label_column(plan)
-    if label is not None and label.type == "boolean" and label.role == "quasi-identifier":
-        derived |= {label.name: label.name}
+    quasi = [each for each in _of_role(plan, "quasi-identifier") if each.name != plan.time]
+    derived = {name: sql for each in quasi for name, sql in [_released(each)[:2]] if sql}
     if derived:
         yield "  derive:"
         yield from (f"    {name}: {_flow(sql)}" for name, sql in derived.items())
@@ -159,7 +158,8 @@ def _not_released(plan: Plan) -> Iterator[str]:
 
 
 def _set(found: dict[str, Any]) -> str:
-    return f"{' + '.join(found['columns'])} single out {found['share']:.0%} of the sample's people"
+    verb = "single" if len(found["columns"]) > 1 else "singles"
+    return f"{' + '.join(found['columns'])} {verb} out {found['share']:.0%} of the sample's people"
 
 
 def _train(plan: Plan, name: str) -> Iterator[str]:
@@ -178,10 +178,6 @@ def _train(plan: Plan, name: str) -> Iterator[str]:
 
 def _of_role(plan: Plan, *roles: str) -> list[Column]:
     return [each for each in plan.clean() if each.role in roles and each.name != plan.person]
-
-
-def _label_column(plan: Plan) -> Column | None:
-    return next((each for each in plan.clean() if each.name == plan.label), None)
 
 
 def _released(column: Column) -> tuple[str, str, str]:
