@@ -9,8 +9,8 @@ import numpy as np
 from kveil.profile.sketch import I64, NULL, Coded, together
 
 LEAST_CONFIDENCE, LEAST_SUPPORT, LEAST_GAIN = 0.95, 30, 0.8
-ROWS, MOST, MOST_PAIRS = 20_000, 200, 500
-"""Rows of the sample that are looked at, dependencies and keys that are told, pairs of columns that are tried as keys."""
+MOST, MOST_PAIRS = 200, 500
+"""Dependencies that are told, and pairs of columns that are tried as keys."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def dependencies(columns: Mapping[str, Coded]) -> list[Dependency]:
     the rows with its most frequent second value are kept. Only rows in groups of two or more support it, and it must take
     away most of what guessing the most frequent value gets wrong, so that a column of nearly one value follows from nothing.
     """
-    usable = {name: column.codes[:ROWS] for name, column in columns.items() if len(column.texts) > 1 and column.alone < 0.9}
+    usable = {name: column.codes for name, column in columns.items() if len(column.texts) > 1 and column.alone < 0.9}
     found = [each for name in usable for each in _told_by(name, usable)]
     found.sort(key=lambda each: (-each.confidence, -each.support, each.columns, each.told))
     return found[:MOST]
