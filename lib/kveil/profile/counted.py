@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, NumericType, StringType, TimestampNTZType, TimestampType
 
+from kveil.profile.cells import cell, hashable
 from kveil.profile.looks import month, rounded
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -42,7 +43,7 @@ def counted(rows: DataFrame, person: str | None, k: int) -> tuple[Totals, list[C
     fields = list(rows.schema.fields)
     made: list[Column] = [F.count(F.lit(1)).alias("rows")]
     if person is not None:
-        made.append(_distinct(person).alias("people"))
+        made.append(_distinct(cell(person)).alias("people"))
     for i, field in enumerate(fields):
         made += [each.alias(f"{what}_{i}") for what, each in _figures(field.name, field.dataType).items()]
     row = rows.agg(*made).first()
@@ -55,8 +56,8 @@ def counted(rows: DataFrame, person: str | None, k: int) -> tuple[Totals, list[C
 
 def _figures(name: str, kind: DataType) -> dict[str, Column]:
     """Of each column what can be counted of its type."""
-    column = F.col(_quoted(name))
-    made = {"present": F.count(column), "distinct": _distinct(name)}
+    column = cell(name)
+    made = {"present": F.count(column), "distinct": _distinct(hashable(name, kind))}
     if isinstance(kind, StringType):
         made["blank"] = F.count_if(F.trim(F.substring(column, 1, 100)) == "")
         made["longest"] = F.max(F.length(column))
@@ -68,9 +69,8 @@ def _figures(name: str, kind: DataType) -> dict[str, Column]:
     return made
 
 
-def _distinct(name: str) -> Column:
+def _distinct(column: Column) -> Column:
     """A HyperLogLog sketch of a 64-bit hash: the same for all types and for cells of any size."""
-    column = F.col(_quoted(name))
     return F.hll_sketch_estimate(F.hll_sketch_agg(F.when(column.isNotNull(), F.xxhash64(column))))
 
 
@@ -114,7 +114,3 @@ def _quantiles(values: object, days: bool) -> list[str] | None:
     if not isinstance(values, list):
         return None
     return [month(each) if days else f"{rounded(each):g}" for each in values]
-
-
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BinaryType, DataType, MapType, StructType
+
+from kveil.profile.cells import as_text, cell, hashables
 
 Document = dict[str, Any]
 Look = Callable[[pa.Table], Iterator[Document]]
@@ -34,9 +35,9 @@ def sampled(rows: DataFrame, person: str | None, total: int) -> DataFrame:
     share = min(1.0, wanted / max(total, 1))
     fields = rows.schema.fields
     chosen = rows.where(_part(rows, person) < F.lit(int(share * _RANGE))) if share < 1 else rows
-    shown = [_text(field.name, field.dataType).alias(field.name) for field in fields]
+    shown = [as_text(field.name, field.dataType, CHARACTERS).alias(field.name) for field in fields]
     if person is not None:
-        shown.append(_hashed(F.col(_quoted(person))).alias(PERSON))
+        shown.append(F.when(cell(person).isNotNull(), F.xxhash64(cell(person))).alias(PERSON))
     # Of one busy person all rows are chosen; more than twice the wanted are never looked at.
     return chosen.select(*shown).limit(2 * wanted)
 
@@ -60,28 +61,7 @@ def columns_of(sample: pa.Table) -> Mapping[str, pa.ChunkedArray]:
 
 def _part(rows: DataFrame, person: str | None) -> Column:
     """A number below _RANGE: of whose row it is, or of the row itself where it is nobody's."""
-    own = F.xxhash64(F.lit(_SALT), *[F.col(_quoted(name)) for name in rows.columns if not _is_map(rows, name)])
-    of_person = F.xxhash64(F.lit(_SALT), F.col(_quoted(person))) if person is not None else None
-    hashed = own if of_person is None else F.when(F.col(_quoted(str(person))).isNotNull(), of_person).otherwise(own)
-    return F.pmod(hashed, F.lit(_RANGE))
-
-
-def _is_map(rows: DataFrame, name: str) -> bool:
-    return isinstance(rows.schema[name].dataType, MapType)
-
-
-def _hashed(person: Column) -> Column:
-    return F.when(person.isNotNull(), F.xxhash64(person))
-
-
-def _text(name: str, kind: DataType) -> Column:
-    column = F.col(_quoted(name))
-    if isinstance(kind, BinaryType):
-        return F.hex(F.substring(column, 1, CHARACTERS // 2))
-    if isinstance(kind, ArrayType | MapType | StructType):
-        return F.substring(F.to_json(column), 1, CHARACTERS)
-    return F.substring(column.cast("string"), 1, CHARACTERS)
-
-
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
+    own = F.xxhash64(F.lit(_SALT), *hashables(rows))
+    if person is not None:
+        own = F.when(cell(person).isNotNull(), F.xxhash64(F.lit(_SALT), cell(person))).otherwise(own)
+    return F.pmod(own, F.lit(_RANGE))
