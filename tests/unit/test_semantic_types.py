@@ -115,6 +115,21 @@ def test_a_word_inside_another_is_no_name(name):
     assert found is None or found[0].name not in ("age", "ip", "pan")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["red", "green", "white", "brown", "black", "gray"] * 10,
+        ["Martin", "Ford", "Taylor", "Audi", "Opel"] * 20,
+        ["Paris", "London", "San Francisco", "Austin", "Jackson", "Berlin", "Madrid", "Houston"] * 9,
+        [f"{i / 7:.2f}" for i in range(200)],
+        ["RESEARCH", "BUSINESS", "PLATINUM", "STANDARD", "ADVANCED"] * 10,
+        ["CA", "AL", "TX", "NY", "FL", "WA", "OR", "NV"] * 9,
+    ],
+)
+def test_what_only_sounds_like_an_identifier_is_none(values):
+    assert column("c", values).role not in ("direct", "record")
+
+
 def test_a_flag_named_like_an_identifier_identifies_nobody():
     assert column("phone", ["yes", "no"] * 50).role != "direct"
     assert column("email_opt_in", [True, False] * 50, "boolean").role != "direct"

@@ -25,6 +25,8 @@ _HALVED = 0.5
 """A name that says the same halves what is asked of the values."""
 _FEW = {"gender": 8}
 _LISTED = ("gender", "country", "currency")
+_ENOUGH = {**dict.fromkeys(_LISTED, 2), "person_name": 20}
+"""Distinct values below which a type may be chance: lists of words tell even two, but colours are family names too."""
 _NAMES = ("first_name", "last_name", "full_name")
 _KINDS_OF_NUMBER = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
@@ -99,8 +101,7 @@ def _shown(values: Values, named: Concept | None) -> Guess | None:
         if values.distinct > _FEW.get(name, values.distinct) or (values.is_number and name not in detectors.CHECKED):
             continue
         share = float(detector(values.texts).mean())
-        # Three values are of a form by chance; lists of words tell even two.
-        enough = len(values.texts) >= (2 if name in _LISTED else 5) or same
+        enough = len(values.texts) >= _ENOUGH.get(name, 5) or same
         if enough and share >= _LEAST[name] * (_HALVED if same else 1):
             sure = min(0.99, 0.75 + 0.24 * share) if name != "person_name" else min(0.95, 0.7 + 0.5 * share)
             sure = 1 - (1 - sure) * (0.3 if same else 1)
@@ -146,9 +147,11 @@ def _structure(values: Values) -> Guess:
         sure = round(days.share * (0.5 if days.ambiguous else 0.98), 2)
         return Guess("date", None, sure, f"{_percent(days.share)} of its values are days by {days.pattern}{both}", True,
                      days.pattern, days.rival)  # fmt: skip
+    if values.distinct == 2 and values.rows >= 20:
+        return Guess("flag", None, 0.8, f"two values in {values.rows:,} rows", True)
     alone = values.distinct / values.rows
     number = values.is_number or float(matches(values.texts, r"\s*[+-]?\d+(?:[.,]\d+)?\s*").mean()) >= 0.95
-    if alone >= 0.99 and values.rows >= 50 and not values.type.startswith(("float", "double")) and _is_code(values):
+    if alone >= 0.99 and values.rows >= 50 and not _is_broken(values) and _is_code(values):
         return Guess("key", "record", 0.8, f"{_percent(alone)} of its values in the sample stand once", True)
     if number:
         return Guess("number", None, 0.9, f"its values are numbers, {values.distinct:,} in the sample", True)
@@ -165,6 +168,12 @@ def _runs(values: Values) -> bool:
         return False
     running = detectors.running_text(values.texts)
     return bool(running.mean() >= 0.4 or (detectors.embedded(values.texts) & running).mean() >= 0.02)
+
+
+def _is_broken(values: Values) -> bool:
+    """Whether values are numbers with decimals, which name nothing."""
+    decimals = values.type.startswith(("float", "double", "decimal")) and not values.type.endswith(",0)")
+    return decimals or bool(matches(values.texts, r"\s*[+-]?\d*[.,]\d+\s*").mean() >= 0.5)
 
 
 def _is_code(values: Values) -> bool:
