@@ -97,6 +97,21 @@ def test_a_draft_is_a_policy(shop, tmp_path):
     assert "amount" not in {*released.quasi_identifiers, *released.sensitive, *released.insensitive}
 
 
+def test_a_join_keeps_its_key_and_a_rare_label_is_asked_of_no_class(tmp_path):
+    rows = range(400)
+    sales = {
+        "customer_id": [i % 100 for i in rows], "account_id": [500 + i % 150 for i in rows],
+        "booked_at": [f"2024-01-{1 + i % 28:02d} 10:00:00" for i in rows], "is_fraud": [["0", "1"][i % 50 == 0] for i in rows],
+    }  # fmt: skip
+    accounts = {"account_id": range(500, 650), "kind": [["current", "savings"][i % 2] for i in range(150)]}
+    sources = [source("sales", sales, "customer_id"), source("accounts", accounts, unique=["account_id"], of_people=False)]
+    path = tmp_path / "bank.yml"
+    path.write_text(drafted(planned(sources, "customer_id", None), "bank"), encoding="utf-8")
+    policy = load(path)
+    assert "account_id" in policy.sources["sales"].columns and "account_id" in policy.sources["accounts"].columns
+    assert policy.train.label == "is_fraud" and "is_fraud" in policy.anonymize.insensitive
+
+
 def test_every_choice_of_a_draft_has_its_reason_and_no_value_of_a_person(shop):
     text = drafted(planned(shop, "customer_id", None), "shop")
     assert "p1001@example.org" not in text and "called on day" not in text and "Müller" not in text

@@ -51,8 +51,10 @@ def _person(plan: Plan) -> Iterator[str]:
 
 def _sources(plan: Plan) -> Iterator[str]:
     yield "sources:"
+    keys = {key for _, key in plan.joins}
     for source in plan.used:
-        yield from _source(source, plan, [each.name for each in plan.kept(source) if _declared(each)])
+        # A join needs its key, whatever that leads to; a key is not released.
+        yield from _source(source, plan, [each.name for each in plan.kept(source) if _declared(each) or each.name in keys])
     if plan.registry is not None:
         yield from _source(plan.registry, plan, [each.name for each in plan.registry.columns])
     for name, why in plan.left_out.items():
@@ -132,14 +134,14 @@ def _anonymize(plan: Plan, name: str) -> Iterator[str]:
 
 
 def _sensitive(plan: Plan) -> Iterator[str]:
-    texts = [each for each in _of_role(plan, "sensitive") if not each.type.startswith(_NUMBERS)]
+    texts = [each for each in _of_role(plan, "sensitive") if not each.type.startswith(_NUMBERS) and not _two_sided(each, plan)]
     if texts:
         yield "  sensitive:"
         yield from (f"    {each.name}: {{distinct: 2}}  # {_why(each, _source_of(plan, each))}" for each in texts)
 
 
 def _insensitive(plan: Plan) -> Iterator[str]:
-    found = _of_role(plan, "insensitive")
+    found = [each for each in plan.clean() if each.role == "insensitive" or _two_sided(each, plan)]
     if found:
         yield "  insensitive:"
         for each in found:
@@ -148,8 +150,13 @@ def _insensitive(plan: Plan) -> Iterator[str]:
             yield f"    {each.name}: {_flow(reason)}  # {_why(each, _source_of(plan, each))}"
 
 
+def _two_sided(column: Column, plan: Plan) -> bool:
+    """Whether it is a label of two values: asking both of each class would suppress most of what a model learns from."""
+    return column.name == plan.label and column.values == 2 and column.role == "sensitive"
+
+
 def _not_released(plan: Plan) -> Iterator[str]:
-    amounts = [each for each in _of_role(plan, "sensitive") if each.type.startswith(_NUMBERS)]
+    amounts = [each for each in _of_role(plan, "sensitive") if each.type.startswith(_NUMBERS) and not _two_sided(each, plan)]
     if amounts:
         yield "  # ? Not released: sensitive numbers, which need noise with public bounds and a budget, such as"
         yield "  #   noise: {amount: {lower: 0, upper: 1000, epsilon: 1}} and budget: {epsilon: 3, recipient: anyone}"
