@@ -137,6 +137,14 @@ def test_names_that_a_policy_cannot_hold_are_told(tmp_path):
     assert "# ? Month is not declared: another column" in text
 
 
+def test_a_column_s_name_cannot_write_policy(tmp_path):
+    columns = {"customer_id": range(60), "x\nname: stolen": range(60), "y\u2028purpose: other": range(60)}
+    text = drafted(planned([source("rows", columns, "customer_id", ["customer_id"])], "customer_id", None), "rows")
+    assert [line for line in text.splitlines() if line.startswith(("name:", "purpose:"))] == [
+        "name: rows", "purpose: model_training  # ? what the release is for; consent is asked for this word"
+    ]  # fmt: skip
+
+
 def test_a_column_that_nothing_is_known_of_but_that_singles_out_is_a_quasi_identifier():
     random = np.random.default_rng(1)
     found = told({"zork": random.integers(0, 60, 200), "blip": random.integers(0, 60, 200), "same": ["x"] * 200})

@@ -11,8 +11,9 @@ from kveil.profile import detectors
 from kveil.profile.concepts import concept_of, concepts, words
 from kveil.profile.dates import date_pattern
 from kveil.profile.patterns import LONGEST, patterns
-from kveil.profile.semantic import guess, of_texts
+from kveil.profile.semantic import guess
 from kveil.profile.texts import compact, folded, matches, values_of
+from kveil.profile.values import of_texts
 
 KNOWN = {
     # Examples that the registers or python-stdnum publish; nobody's numbers.

@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame
 
 from kveil.errors import GuaranteeError
 from kveil.profile.sampled import Document, columns_of, looked_at, sampled
-from kveil.profile.semantic import guess, of_texts
+from kveil.profile.semantic import guess
+from kveil.profile.values import of_texts
 from kveil.settings.anonymize import Anonymize
 
 ROWS = 2_000

@@ -3,19 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from kveil.classify.plan import Classified, Plan
-from kveil.classify.roles import Column, evidence
-from kveil.classify.types import lenient
+from kveil.classify.release import anonymize, train
+from kveil.classify.roles import Column
+from kveil.classify.wording import flow, of_role, released_as, why
 
 _HEAD = """\
 # Drafted by `kveil classify` from what the sources hold. Each choice says why it was made; `# ?` marks what a person must decide.
 # Roles are guesses with a confidence from 0 to 1. Who is singled out was measured in a sample of people, where more are alone
 # than among all, so shares are upper estimates. Nothing here is advice on law."""
-_K = 10
-_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
-_MOST_CATEGORIES = 2_000
 _MISSING = ["", "n/a", "na", "null", "none", "-", "?", "unknown"]
 
 
@@ -33,11 +29,12 @@ def drafted(plan: Plan, name: str) -> str:
         "",
         *_clean(plan),
         "",
-        *_anonymize(plan, name),
+        *anonymize(plan, name),
         "",
-        *_train(plan, name),
+        *train(plan, name),
     ]
-    return "\n".join(lines) + "\n"
+    # A column's name may hold a line end; in a comment it must not begin a line of policy.
+    return "".join(" ".join(line.splitlines()) + "\n" for line in lines)
 
 
 def _person(plan: Plan) -> Iterator[str]:
@@ -57,8 +54,8 @@ def _sources(plan: Plan) -> Iterator[str]:
         yield from _source(source, plan, [each.name for each in plan.kept(source) if _declared(each) or each.name in keys])
     if plan.registry is not None:
         yield from _source(plan.registry, plan, [each.name for each in plan.registry.columns])
-    for name, why in plan.left_out.items():
-        yield f"  # {name} is left out: {why}"
+    for name, reason in plan.left_out.items():
+        yield f"  # {name} is left out: {reason}"
 
 
 def _source(source: Classified, plan: Plan, declared: list[str]) -> Iterator[str]:
@@ -72,10 +69,10 @@ def _source(source: Classified, plan: Plan, declared: list[str]) -> Iterator[str
         if reason is not None:
             yield f"      # ? {each.name} is not declared: {reason}"
         elif each.name not in declared:
-            yield f"      # {each.name} is not collected: {_why(each, source)}"
+            yield f"      # {each.name} is not collected: {why(each, source)}"
         else:
             contract: Any = {"type": each.type, "required": True} if each.name in needed else each.type
-            yield f"      {each.name}: {_flow(contract)}"
+            yield f"      {each.name}: {flow(contract)}"
 
 
 def _declared(column: Column) -> bool:
@@ -100,133 +97,20 @@ def _clean(plan: Plan) -> Iterator[str]:
         yield "  time: moment  # ? no column is a date or time; name the one that dates the rows"
     else:
         yield f"  time: {plan.time}"
-    yield f"  missing: {_flow(_MISSING)}"
-    shown = _of_role(plan, "quasi-identifier", "sensitive")
-    texts = [each.name for each in shown if each.type == "string" and _released(each)[2] == "category"]
+    yield f"  missing: {flow(_MISSING)}"
+    shown = of_role(plan, "quasi-identifier", "sensitive")
+    texts = [each.name for each in shown if each.type == "string" and released_as(each)[2] == "category"]
     if texts:
-        yield f"  categories: {_flow(texts)}"
+        yield f"  categories: {flow(texts)}"
     if plan.joins:
         yield "  joins:"
         yield from (f"    - {{source: {source.name}, by: {key}}}" for source, key in plan.joins)
-    quasi = [each for each in _of_role(plan, "quasi-identifier") if each.name != plan.time]
-    derived = {name: sql for each in quasi for name, sql in [_released(each)[:2]] if sql}
+    quasi = [each for each in of_role(plan, "quasi-identifier") if each.name != plan.time]
+    derived = {name: sql for each in quasi for name, sql in [released_as(each)[:2]] if sql}
     if derived:
         yield "  derive:"
-        yield from (f"    {name}: {_flow(sql)}" for name, sql in derived.items())
-
-
-def _anonymize(plan: Plan, name: str) -> Iterator[str]:
-    yield "anonymize:"
-    yield f"  release: {name}_release"
-    yield f"  k: {_K}  # ? people who share each combination of quasi-identifiers; a release to many asks for more"
-    yield "  partition_by: [split]"
-    yield "  quasi_identifiers:"
-    if plan.time is not None:
-        yield "    date: {kind: date}  # the day of the row's time, which an outsider may know"
-    for each in _of_role(plan, "quasi-identifier"):
-        if each.name != plan.time:
-            released, _, kind = _released(each)
-            yield f"    {released}: {{kind: {kind}}}  # {_why(each, _source_of(plan, each))}"
-    yield from _sensitive(plan)
-    yield from _insensitive(plan)
-    yield "  suppression_limit: 0.1"
-    yield from _not_released(plan)
-
-
-def _sensitive(plan: Plan) -> Iterator[str]:
-    texts = [each for each in _of_role(plan, "sensitive") if not each.type.startswith(_NUMBERS) and not _two_sided(each, plan)]
-    if texts:
-        yield "  sensitive:"
-        yield from (f"    {each.name}: {{distinct: 2}}  # {_why(each, _source_of(plan, each))}" for each in texts)
-
-
-def _insensitive(plan: Plan) -> Iterator[str]:
-    found = [each for each in plan.clean() if each.role == "insensitive" or _two_sided(each, plan)]
-    if found:
-        yield "  insensitive:"
-        for each in found:
-            about = f"{each.semantic.replace('_', ' ')}, by its name or values"
-            reason = f"the label; {about}" if each.name == plan.label else about
-            yield f"    {each.name}: {_flow(reason)}  # {_why(each, _source_of(plan, each))}"
-
-
-def _two_sided(column: Column, plan: Plan) -> bool:
-    """Whether it is a label of two values: asking both of each class would suppress most of what a model learns from."""
-    return column.name == plan.label and column.values == 2 and column.role == "sensitive"
-
-
-def _not_released(plan: Plan) -> Iterator[str]:
-    amounts = [each for each in _of_role(plan, "sensitive") if each.type.startswith(_NUMBERS) and not _two_sided(each, plan)]
-    if amounts:
-        yield "  # ? Not released: sensitive numbers, which need noise with public bounds and a budget, such as"
-        yield "  #   noise: {amount: {lower: 0, upper: 1000, epsilon: 1}} and budget: {epsilon: 3, recipient: anyone}"
-        yield from (f"  #   {each.name}: {_why(each, _source_of(plan, each))}" for each in amounts)
-    yield from (f"  # {source.name}: {_set(each)}" for source in plan.used for each in source.sets[:10])
-
-
-def _set(found: dict[str, Any]) -> str:
-    verb = "single" if len(found["columns"]) > 1 else "singles"
-    return f"{' + '.join(found['columns'])} {verb} out {found['share']:.0%} of the sample's people"
-
-
-def _train(plan: Plan, name: str) -> Iterator[str]:
-    features = [_released(each)[0] for each in _of_role(plan, "quasi-identifier") if each.name not in (plan.time, plan.label)]
-    yield "train:"
-    if plan.label is None:
-        yield "  label: outcome  # ? no column looks like what a model could learn; name a sensitive or insensitive one"
-    else:
-        yield f"  label: {plan.label}  # ? what the model learns"
-    yield f"  features: {_flow(['date', *features] if plan.time else features)}"
-    yield "  logistic_regression: {}"
-    yield ""
-    yield "deploy:"
-    yield f"  model: {name}_model"
-
-
-def _of_role(plan: Plan, *roles: str) -> list[Column]:
-    return [each for each in plan.clean() if each.role in roles and each.name != plan.person]
-
-
-def _released(column: Column) -> tuple[str, str, str]:
-    """The clean column that a quasi-identifier is released by, the SQL that derives it (or none), and its kind."""
-    name, lower = column.name, column.name.lower()
-    if column.type == "date":
-        return name, "", "date"
-    if column.type == "timestamp":
-        return f"{lower}_day", f"cast({name} as date)", "date"
-    if column.type.startswith(_NUMBERS):
-        return name, "", "number"
-    if column.type == "boolean":
-        return f"{lower}_is", f"cast({name} as string)", "category"
-    if column.pattern and not column.doubts and column.semantic in ("birth_date", "since", "date", "moment"):
-        return f"{lower}_year", f"year({_as_date(column)})", "number"
-    return name, "", "category"
-
-
-def _as_date(column: Column) -> str:
-    if column.pattern == "yyyy-MM-dd":
-        return f"try_cast({column.name} as date)"
-    return f"try_to_date({column.name}, '{lenient(column.pattern)}')"
-
-
-def _why(column: Column, source: Classified) -> str:
-    """Role, confidence, evidence and doubts, one line; a doubt begins with a question mark."""
-    many = column.type == "string" and column.values > _MOST_CATEGORIES and column.role == "quasi-identifier"
-    grouped = ["it has many values: give it a hierarchy, or a coarser column by clean.derive"] if many else []
-    doubts = "; ".join([*column.doubts, *grouped])
-    mark = "? " if column.doubtful or grouped else ""
-    return f"{mark}{column.role} {column.confidence:.2f}: {evidence(column, source.sets)}" + (f"; {doubts}" if doubts else "")
-
-
-def _source_of(plan: Plan, column: Column) -> Classified:
-    return next(source for source in plan.used if any(each is column for each in source.columns))
+        yield from (f"    {name}: {flow(sql)}" for name, sql in derived.items())
 
 
 def _yaml(document: dict[str, Any]) -> list[str]:
-    return [f"{key}: {_flow(value)}" for key, value in document.items()]
-
-
-def _flow(value: Any) -> str:
-    """A value in one line of YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return [f"{key}: {flow(value)}" for key, value in document.items()]

@@ -10,8 +10,9 @@ from kveil.privacy.separation import singled_out, smallest_sets
 from kveil.profile.association import association
 from kveil.profile.described import people_in
 from kveil.profile.sampled import Document, Look, columns_of
-from kveil.profile.semantic import Guess, guess, of_texts
+from kveil.profile.semantic import guess
 from kveil.profile.sketch import I64, NULL, Coded, coded
+from kveil.profile.values import Guess, of_texts
 
 LEAST_SHARE, LARGEST_SET, MOST_COLUMNS = 0.05, 3, 14
 """Sets that single out more people than this are told; columns of a set; columns that sets are made of."""

@@ -13,8 +13,9 @@ from kveil.profile.association import association, tenths
 from kveil.profile.dependencies import Dependency, dependencies, keys
 from kveil.profile.looks import frequent, frequent_patterns, histogram, numbers_of, outliers
 from kveil.profile.sampled import PERSON, Document, Look, columns_of
-from kveil.profile.semantic import guess, of_texts
+from kveil.profile.semantic import guess
 from kveil.profile.sketch import I64, NULL, Coded, coded
+from kveil.profile.values import of_texts
 
 _TIMES = ("date", "timestamp")
 _BROKEN = ("float", "double")
