@@ -5,9 +5,11 @@ import json
 import pandas as pd
 import pytest
 from kveil.classify.door import draft_of, next_steps, write_new
-from kveil.classify.run import Asked
+from kveil.classify.run import Asked, classified
 from kveil.collect.opened import opened
 from kveil.errors import ContractError, GuaranteeError, SettingsError
+from kveil.generate.bank import Generator
+from kveil.generate.size import Bank
 from kveil.log import Progress
 from kveil.profile.lines import lines
 from kveil.profile.profiled import profile, profile_of
@@ -176,3 +178,14 @@ def test_direct_identifiers_are_not_released_but_by_a_written_reason(store):
     assert not store.exists(ctx.ref(RELEASE)) and not store.exists(ctx.ref(PRIVACY_METRICS))
     ctx = anonymized(store, frame, anonymize__accepted={"item": "mailboxes of shops, which are public"})
     assert store.read(ctx.ref(RELEASE)).count() > 0
+
+
+def test_every_direct_identifier_of_a_bank_s_customers_is_found(spark):
+    rows = dict(Generator(spark, Bank(300, 300, dirt=0.02), 1).tables())["customers"]
+    (found,) = classified({"customers": Asked({"format": "parquet"}, rows, False)}, "customer_id", Progress())
+    roles = {each.name: each.role for each in found.columns}
+    direct = {"first_name", "last_name", "national_id", "email", "phone", "street", "iban"}
+    assert {name for name, role in roles.items() if role == "direct identifier"} == direct
+    quasi = {"gender", "birth_date", "postcode", "city", "country", "occupation", "income", "branch", "opened_on"}
+    assert quasi <= {name for name, role in roles.items() if role == "quasi-identifier"}
+    assert roles["customer_id"] == "privacy unit"
