@@ -9,6 +9,7 @@ from kveil.classify.looked import classification
 from kveil.classify.plan import Classified, planned
 from kveil.classify.roles import column_of
 from kveil.classify.types import fitting_type, one_date_pattern
+from kveil.cli import main
 from kveil.errors import SettingsError
 from kveil.profile.sampled import PERSON
 from kveil.settings import load
@@ -205,3 +206,17 @@ def test_an_edited_policy_is_never_overwritten(tmp_path):
 def test_a_column_that_was_named_must_be_somewhere():
     with pytest.raises(SettingsError, match="--label: no source has a column 'x'"):
         draft_of({}, "name", None, "x", None)
+
+
+def test_the_command_refuses_before_it_starts_anything(tmp_path, capsys):
+    path = tmp_path / "policy.yml"
+    path.write_text("name: mine", encoding="utf-8")
+    for arguments, said in (
+        (["classify", "sales.csv", "-o", str(path)], "is there already"),
+        (["classify", "a.csv", "b/a.csv", "-o", str(tmp_path / "new.yml")], "two sources would be called a"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "name: mine"
