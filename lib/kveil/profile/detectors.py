@@ -124,15 +124,17 @@ def gender(texts: pa.Array) -> Flags:
 
 
 def address(texts: pa.Array) -> Flags:
-    """A word for a kind of street and a number, such as 12 Main Street or Gartenstraße 7."""
+    """A street by a word for its kind, with a number (12 Main Street, Gartenstraße 7) or at an end (Main Street, rue Pasteur)."""
     kinds = words("streets")
     ends = ("strasse", "str", "weg", "gasse", "allee", "platz", "straat", "laan", "plein")
 
     def is_street(text: str) -> bool:
         parts = folded(text).replace(".", " ").replace(",", " ").split()
-        return any(part in kinds or part.endswith(ends) for part in parts) and any(part[0].isdigit() for part in parts)
+        named = [part in kinds or part.endswith(ends) for part in parts]
+        at_an_end = len(parts) > 1 and (named[0] or named[-1])
+        return any(named) and (at_an_end or any(part[0].isdigit() for part in parts))
 
-    return matches(texts, r".{4,120}") & contains(texts, r"\d") & contains(texts, r"[\p{L}]{2}") & _each(texts, is_street)
+    return matches(texts, r".{4,120}") & contains(texts, r"[\p{L}]{2}") & _each(texts, is_street)
 
 
 def person_name(texts: pa.Array) -> Flags:

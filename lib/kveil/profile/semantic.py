@@ -17,6 +17,8 @@ _FEW = {"gender": 8}
 _LISTED = ("gender", "country", "currency")
 _ENOUGH = {**dict.fromkeys(_LISTED, 2), "person_name": 20}
 """Distinct values below which a type may be chance: lists of words tell even two, but colours are family names too."""
+_OF_ROWS = {"person_name": 0.08}
+"""Types of which rows are counted, since lists hold common words alone; of the distinct values at least this share must be."""
 _NAMES = ("first_name", "last_name", "full_name")
 
 
@@ -48,7 +50,7 @@ def _shown(values: Values, named: Concept | None) -> Guess | None:
         same = named is not None and (named.name == name or (name == "person_name" and named.name in _NAMES))
         if values.distinct > _FEW.get(name, values.distinct) or (values.is_number and name not in detectors.CHECKED):
             continue
-        share = float(detector(values.texts).mean())
+        share = _share(name, detector, values)
         enough = len(values.texts) >= _ENOUGH.get(name, 5) or same
         if enough and share >= _LEAST[name] * (_HALVED if same else 1):
             sure = min(0.99, 0.75 + 0.24 * share) if name != "person_name" else min(0.95, 0.7 + 0.5 * share)
@@ -63,8 +65,18 @@ def _shown(values: Values, named: Concept | None) -> Guess | None:
     sure, name = best
     semantic = named.name if name == "person_name" and named is not None and named.name in _NAMES else name
     role: RoleHint | None = "direct" if semantic == "person_name" else concepts()[semantic].role
-    evidence = f"{percent(float(every[name](values.texts).mean()))} of its distinct values are of the form {_told(name)}"
+    of_what = "rows" if name in _OF_ROWS else "distinct values"
+    evidence = f"{percent(_share(name, every[name], values))} of its {of_what} are of the form {_told(name)}"
     return Guess(semantic, role, round(sure, 2), evidence, proven=sure >= _PROVEN)
+
+
+def _share(name: str, detector: detectors.Detector, values: Values) -> float:
+    """The share of distinct values that are of the form, or of rows where a list holds the common values alone."""
+    found = detector(values.texts)
+    if name not in _OF_ROWS:
+        return float(found.mean())
+    # A few frequent values are no names for that alone.
+    return float(values.counts[found].sum() / values.counts.sum()) if found.mean() >= _OF_ROWS[name] else 0.0
 
 
 def _by_name(values: Values, named: tuple[Concept, float] | None) -> Guess | None:

@@ -14,8 +14,8 @@ def structure_of(values: Values) -> Guess:
         return Guess("flag", None, 0.99, "its type is boolean", True)
     if values.distinct == 1:
         return Guess("constant", None, 0.95, "it has one value", True)
-    days = None if values.is_number else date_pattern(values.texts)
-    if days is not None and days.share >= 0.8:
+    days = date_pattern(values.texts)
+    if days is not None and days.share >= (0.95 if values.is_number else 0.8):
         both = f", which {days.rival} reads as well" if days.ambiguous else ""
         sure = round(days.share * (0.5 if days.ambiguous else 0.98), 2)
         return Guess("date", None, sure, f"{percent(days.share)} of its values are days by {days.pattern}{both}", True,
