@@ -15,7 +15,11 @@ _SURE = 0.7
 
 @dataclass(frozen=True)
 class Column:
-    """A source's column: type, semantic type, role, how sure (0 to 1), why, and what a person should look at."""
+    """A source's column: type, semantic type, role, how sure (0 to 1), why, and what a person should look at.
+
+    `singled_out` is the share of the sample's people whom the column alone tells from all others, `per_person` the share of
+    those who have one value of it in all their rows.
+    """
 
     name: str
     type: str
@@ -27,6 +31,7 @@ class Column:
     pattern: str = ""
     values: int = 0
     per_person: float = 1.0
+    singled_out: float = 0.0
 
     @property
     def doubtful(self) -> bool:
@@ -95,4 +100,4 @@ def _with(columns: list[str], name: str) -> str:
 
 def _made(told: dict[str, Any], role: Role, sure: float, why: str, doubts: list[str]) -> Column:
     named = (told["column"], told["fits"], told["semantic"])
-    return Column(*named, role, sure, why, doubts, told["pattern"], told["values"], told["per_person"])
+    return Column(*named, role, sure, why, doubts, told["pattern"], told["values"], told["per_person"], told["singled_out"])
