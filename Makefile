@@ -66,6 +66,12 @@ bench-noise: setup ## measures noise and aggregates beside plain Spark (PEER=1: 
 bench-bank: setup ## measures the time to make a bank of 10 million transactions, into bench/results/
 	@$(BIN)/python -m bench.bank
 
+bench-profile: setup ## measures a profile of 10 million transactions beside reading and writing them, into bench/results/
+	@$(BIN)/python -m bench.profile
+
+bench-classify: setup ## measures the roles of columns where they are known (DATA=FOLDER: and of Adult and Bank Marketing)
+	@$(BIN)/python -m bench.classify $(if $(DATA),--data $(DATA))
+
 bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
 	@$(BIN)/python -m bench.kills
 

@@ -14,8 +14,11 @@ import click
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.classify.door import draft_of, names_of, next_steps, require_new, write_new
+from kveil.classify.run import Asked
 from kveil.collect.consent import in_utc
 from kveil.collect.explain import explained
+from kveil.collect.opened import opened
 from kveil.context import Context
 from kveil.errors import GuaranteeError, KveilError
 from kveil.generate.folder import require_empty
@@ -23,6 +26,8 @@ from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
+from kveil.profile.lines import lines
+from kveil.profile.profiled import profile
 from kveil.report.stage import last_summary
 from kveil.rights.access import write_file, write_held
 from kveil.rights.erase import erase, finish, told_erasure
@@ -157,6 +162,39 @@ def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> No
     with _asked(policy, lake, "consent") as ctx:
         lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
     for line in lines:
+        click.echo(line)
+
+
+@commands.command("profile")
+@_POLICY
+@_LAKE
+def profile_tables(policy: str, lake: str) -> None:
+    """Describes what the raw and clean tables hold, column by column; shows nothing that fewer than k people share."""
+    with _asked(policy, lake, "profile") as ctx:
+        found = profile(ctx)
+    for line in lines(found):
+        click.echo(line)
+
+
+@commands.command("classify")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The policy to write; a new file."
+)
+@click.option("--person", help="The column that tells people apart; default: the one whose name says so.")
+@click.option("--label", help="The column that a model shall learn; default: one that looks like it.")
+@_LAKE
+def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str | None, lake: str) -> None:
+    """Drafts a policy from files, folders or Delta tables (a path, or NAME=PATH): a role per column, with the evidence."""
+    require_new(out)
+    named = names_of(sources)
+    with _told_in_one_sentence(Lake.at(lake)):
+        spark = session()
+        found = {name: opened(spark, name, address) for name, address in named.items()}
+        asked = {name: Asked(each.declared, each.rows, each.texts) for name, each in found.items()}
+        told = draft_of(asked, out.stem, person, label, Progress())
+    write_new(out, told)
+    for line in next_steps(out):
         click.echo(line)
 
 

@@ -130,6 +130,9 @@ STAGES: tuple[Stage, ...] = (
         (
             t.PROVENANCE,
             t.LAW_LOG,
+            t.PROFILE_COLUMNS,
+            t.PROFILE_VALUES,
+            t.PROFILE_DEPENDENCIES,
             t.CLEANING_LOG,
             t.BUDGET_LEDGER,
             t.RELEASE,

@@ -1,6 +1,7 @@
 """Tables by path and by catalog name behave alike; every promise of the store is tried on both."""
 
 from pathlib import Path
+from urllib.parse import urlparse
 
 import kveil.anonymize.stage
 import pytest
@@ -135,3 +136,8 @@ def test_a_remote_lake_keeps_its_files_where_it_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("KVEIL_FILES", str(tmp_path))
     assert Lake.at("s3a://bucket/lake").files == Path(tmp_path)
     assert not Lake.at("s3a://bucket/lake").is_local
+
+
+def test_spark_keeps_no_folder_of_its_own_where_the_user_works(spark):
+    made_by_spark = Path(urlparse(spark.conf.get("spark.sql.warehouse.dir")).path)
+    assert not made_by_spark.is_relative_to(Path.cwd())

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from kveil.anonymize.identity import release_id
 from kveil.errors import SettingsError
 from kveil.settings import fingerprint, load
 from kveil.settings.noise import RowNoise
@@ -193,3 +194,20 @@ def test_dates_are_bounds_and_a_noise_key_needs_noise(tmp_path):
     found = problems(tmp_path, journey(anonymize__noise={}, anonymize__noise_key={"env": "KEY"}))
     assert "noise_key" in found[0]
     assert "contribution.rows" in problems(tmp_path, journey(anonymize__contribution={"rows": 0}))[0]
+
+
+def test_accepted_identifiers_are_released_columns_with_a_reason(tmp_path):
+    good = journey(anonymize__accepted={"region": "names of stores look like names of people"})
+    assert load(written(tmp_path, good)).anonymize.accepted["region"]
+    unknown = problems(tmp_path, journey(anonymize__accepted={"household_id": "a reason that is long enough"}))
+    assert any("accepted names household_id; allowed:" in problem for problem in unknown)
+    curt = problems(tmp_path, journey(anonymize__accepted={"region": "short"}))
+    assert any("anonymize.accepted.region" in problem for problem in curt)
+
+
+def test_accepting_makes_no_release_another_one(tmp_path):
+    plain, accepted = (
+        load(written(tmp_path, journey(**changes)))
+        for changes in ({}, {"anonymize__accepted": {"region": "names of stores look like names of people"}})
+    )
+    assert release_id(plain, (1, 2)) == release_id(accepted, (1, 2))

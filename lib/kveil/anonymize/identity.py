@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from kveil.settings import Policy
 
-_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates"}
+_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates", "accepted"}
 
 
 def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:

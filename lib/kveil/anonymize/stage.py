@@ -12,6 +12,7 @@ from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
+from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
 from kveil.anonymize.metric import Metric
@@ -44,6 +45,8 @@ def run(ctx: Context) -> StageResult:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
     row = recorded(ctx, work.release_id)
     if row is None:
+        with ctx.step("look for direct identifiers"):
+            check_identifiers(clean, ctx.policy.anonymize)
         row = _published(ctx, work, clean)
     elif not is_published(ctx, row):
         row = _published_again(ctx, row)

@@ -16,6 +16,7 @@ from kveil.context import Context
 from kveil.report.aggregate_facts import published_aggregates
 from kveil.report.law_facts import law_facts, law_of_lake
 from kveil.report.partition_view import partition_view
+from kveil.report.profile_facts import profile_facts
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
 from kveil.settings.budget import period_of
@@ -60,6 +61,7 @@ def facts(ctx: Context) -> Fact:
         "consent": _consent(policy, provenance),
         "stages": stages,
         "sources": _sources(policy, provenance),
+        "profile": profile_facts(ctx),
         "cleaning": sorted(_latest_build(ctx, schema.CLEANING_LOG), key=lambda rule: rule["step"]),
         "release_id": release_id,
         "release": _release(ctx, release_id),
@@ -230,6 +232,7 @@ def _asked(policy: Policy) -> Fact:
         "k": release.k,
         "columns": columns,
         "withheld": sorted(withheld),
+        "accepted": [{"column": name, "reason": reason} for name, reason in release.accepted.items()],
         "suppression_limit": release.suppression_limit,
         "budget": decimal_text(release.budget.epsilon) if release.budget else None,
         "budget_period": release.budget.period if release.budget else None,

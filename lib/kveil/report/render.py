@@ -12,6 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from kveil.report import findings, words
+from kveil.report.bars import bars
 from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
 from kveil.report.law_findings import RECORD, law_sentences
 from kveil.report.noise_findings import noise_sentences
@@ -23,7 +24,8 @@ Fact = dict[str, Any]
 def html(facts: Fact) -> str:
     """The report as one HTML page that loads nothing and runs nothing."""
     environment = _environment(autoescape=True, finalize=_or_dash)
-    environment.filters["svg"] = Markup  # drawn by figures.py, which escapes what it writes
+    environment.filters["svg"] = Markup  # drawn by figures.py and bars.py, which escape what they write
+    environment.filters["bars"] = bars
     return environment.get_template("report.html.j2").render(_view(facts))
 
 

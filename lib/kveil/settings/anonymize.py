@@ -13,6 +13,8 @@ from kveil.settings.hierarchies import Hierarchy, Holds
 from kveil.settings.noise import Contribution, NoiseKey, RowNoise
 
 Shown = Literal["label", "bounds", "representative"]
+Reason = Annotated[str, Field(min_length=12, max_length=500)]
+"""Why something is allowed that is refused otherwise, in words that the report repeats."""
 ShownColumns = Annotated[list[Shown], Field(min_length=1)]
 _ALL: list[Shown] = ["label", "bounds", "representative"]
 
@@ -82,6 +84,8 @@ class Anonymize(Section):
     what happens to rows that cannot be made safe: they go (row), or stay without quasi-identifiers and partition (cell) where
     enough of them do so together. With `incremental` a release grows by new slices (values of `partition_by` without the
     split) and leaves the others as they are; `changed` says what to do when rows of a released slice are no longer the same.
+
+    `accepted` names released columns that may show direct identifiers, each with the reason, which the report shows.
     """
 
     release: Identifier
@@ -96,6 +100,7 @@ class Anonymize(Section):
     contribution: Contribution | None = None
     aggregates: dict[Identifier, Aggregate] = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
+    accepted: dict[str, Reason] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
     population: Population | None = None
@@ -113,6 +118,9 @@ class Anonymize(Section):
         twice = sorted({column for column in named if named.count(column) > 1})
         if twice:
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
+        unknown = sorted(set(self.accepted) - set(named))
+        if unknown:
+            raise ValueError(f"accepted names {', '.join(unknown)}; allowed: {', '.join(named)}, which the release shows")
         for name in ("noise", "aggregates"):
             if getattr(self, name) and self.budget is None:
                 raise ValueError(f"{name} needs a budget")

@@ -31,6 +31,9 @@ from kveil.tables.model_schema import MODELS as MODELS
 from kveil.tables.model_schema import PREDICTIONS as PREDICTIONS
 from kveil.tables.model_schema import SCORES as SCORES
 from kveil.tables.model_schema import UTILITY_METRICS as UTILITY_METRICS
+from kveil.tables.profile_schema import PROFILE_COLUMNS as PROFILE_COLUMNS
+from kveil.tables.profile_schema import PROFILE_DEPENDENCIES as PROFILE_DEPENDENCIES
+from kveil.tables.profile_schema import PROFILE_VALUES as PROFILE_VALUES
 
 RAW_ROW = "kveil_row"
 """In a raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
@@ -320,4 +323,5 @@ TABLES: tuple[Table, ...] = (
     BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
     PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
     AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
+    PROFILE_COLUMNS, PROFILE_VALUES, PROFILE_DEPENDENCIES,
 )  # fmt: skip
