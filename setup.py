@@ -17,7 +17,7 @@ setup(
     description="k-anonymity and differential privacy for bank tables, on Spark and Delta Lake",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
-    package_data={"kveil": ["py.typed", "report/templates/*", "regulations/*.yml", "generate/data/*"]},
+    package_data={"kveil": ["py.typed", "report/templates/*", "regulations/*.yml", "generate/data/*", "privacy/masking/*.yml"]},
     python_requires=">=3.10",
     install_requires=[
         "pandas>=2.2,<3",

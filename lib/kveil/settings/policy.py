@@ -101,7 +101,7 @@ class Policy(Section):
         known = self.clean_columns()
         asked = {f"anonymize.quasi_identifiers.{name}": name for name in self.anonymize.quasi_identifiers}
         asked |= {f"anonymize.partition_by.{i}": name for i, name in enumerate(self.anonymize.partition_by)}
-        for role in ("sensitive", "noise", "insensitive"):
+        for role in ("sensitive", "noise", "mask", "insensitive"):
             asked |= {f"anonymize.{role}.{name}": name for name in getattr(self.anonymize, role)}
         for key, column in asked.items():
             if column not in known:

@@ -1,0 +1,49 @@
+"""Values of a key: pseudonyms, shifts of dates and places in lists, each a function of a key and a text and of nothing else.
+
+HMAC-SHA-256 (RFC 2104) is what tells them: without the key nobody can try values until one fits, which is how a plain hash
+of a phone number is reversed.
+"""
+
+import hmac
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kveil.privacy.randomness import derived_key
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+
+TOKEN_BITS = 128
+"""Of 2**34 (17 billion) values two share a token with a probability below 2**-60."""
+
+
+def subkey(secret: bytes, technique: str, domain: str, scope: Sequence[str]) -> bytes:
+    """The key of one use: columns of one domain and scope share it, nothing else does."""
+    return derived_key(secret, "mask", technique, domain, *scope)
+
+
+def check_value(secret: bytes) -> str:
+    """What tells a key from others without telling the key: 64 bits of HMAC, in hex."""
+    return derived_key(secret, "mask key check")[:8].hex()
+
+
+def tokens(texts: Sequence[str], key: bytes) -> list[str]:
+    """Pseudonyms: the first 128 bits of HMAC-SHA-256, in hex; equal texts have equal ones."""
+    return [hmac.digest(key, text.encode(), "sha256")[: TOKEN_BITS // 8].hex() for text in texts]
+
+
+def words(texts: Sequence[str], key: bytes) -> U64:
+    """Four words [n, 4] for each text that look uniform and independent to whoever lacks the key."""
+    digests = b"".join(hmac.digest(key, text.encode(), "sha256") for text in texts)
+    return np.frombuffer(digests, dtype="<u8").reshape(len(texts), 4).astype(np.uint64)
+
+
+def shifts(texts: Sequence[str], key: bytes, most: int) -> I64:
+    """For each text a number of days from -most to most, never 0: who was not shifted would be shown as they are.
+
+    The remainder of a 64-bit word favours small numbers by less than most / 2**63.
+    """
+    drawn = (words(texts, key)[:, 0] % np.uint64(2 * most)).astype(np.int64) - most
+    return np.where(drawn < 0, drawn, drawn + 1)
