@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
 from kveil.anonymize.identity import content
+from kveil.anonymize.masking.keys import KeyUse
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
@@ -20,12 +21,13 @@ RELEASE_ID = "kveil.release_id"
 _LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET)
 
 
-def published_version(ctx: Context, work: Work) -> int:
+def published_version(ctx: Context, work: Work, masked: KeyUse | None) -> int:
     """Publishes staging without the person and returns the release table's Delta version.
 
     The rows are first written as a candidate in the restricted zone and compared with staging; the published table is
     compared once more. Rows are sorted by what is released, so their order tells nothing of the source's. A release that
     extends another is added to its table, whose files stay as they are; `restored_version` undoes an addition cut short.
+    The table says with which key it was `masked`.
     """
     clean_types = dict(ctx.store.read(ctx.ref(STAGING)).dtypes)
     columns = list(of_release(ctx.policy.anonymize, clean_types))
@@ -37,7 +39,8 @@ def published_version(ctx: Context, work: Work) -> int:
     _check_same(content(candidate, columns), promised, "candidate")
     if work.parent is None:
         partition_by = ctx.policy.anonymize.partition_by
-        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {RELEASE_ID: work.release_id})
+        properties = {RELEASE_ID: work.release_id, **(masked.properties if masked else {})}
+        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, properties)
         _check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
     else:
         before = _content_beside(ctx, work, columns)

@@ -27,13 +27,13 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
     return replace(draws, secret=_release_secret(ctx, release_id))
 
 
-def named_secret(reference: str) -> bytes:
-    """The secret of `noise_key`; SettingsError when it is not there or short."""
-    secret = resolved(reference, "anonymize.noise_key").encode()
+def named_secret(reference: str, key: str = "anonymize.noise_key") -> bytes:
+    """The secret behind the reference of a policy's `key`; SettingsError when it is not there or short."""
+    secret = resolved(reference, key).encode()
     if len(secret) < SECRET_BYTES:
         raise SettingsError(
             [
-                f"anonymize.noise_key: {reference} holds {len(secret)} bytes; at least {SECRET_BYTES} of a random secret are "
+                f"{key}: {reference} holds {len(secret)} bytes; at least {SECRET_BYTES} of a random secret are "
                 "needed; put there, say, what `openssl rand -hex 32` prints, and keep it"
             ]
         )

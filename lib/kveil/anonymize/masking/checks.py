@@ -1,0 +1,65 @@
+"""What is found of masks before anything is booked or drawn: values that are not of their format, tokens of two values."""
+
+from collections.abc import Iterator
+from functools import reduce
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from kveil.anonymize.masking.arrow import Masks, by_value
+from kveil.anonymize.metric import Metric
+from kveil.errors import ContractError, GuaranteeError
+from kveil.settings.mask import Encrypt, Pseudonym
+
+_SCHEMA = "name string, token string"
+
+
+def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
+    """Per pseudonym or encrypted column its distinct values that are not of the format, and those that share a token (none).
+
+    ContractError where a policy refuses the former, GuaranteeError for the latter. Each distinct value is masked once.
+    """
+    asked = {name: role for name, role in masks.roles.items() if isinstance(role, Pseudonym | Encrypt)}
+    if not asked:
+        return []
+    values = [rows.select(F.lit(name).alias("name"), F.col(f"`{name}`").cast("string").alias("value")) for name in asked]
+    distinct = reduce(DataFrame.unionByName, values).where("value IS NOT NULL").distinct()
+    counted = distinct.mapInArrow(lambda batches: _tokens(batches, masks), _SCHEMA).groupBy("name")
+    found = {
+        row["name"]: row
+        for row in counted.agg(
+            F.count_if(F.col("token").isNull()).alias("unfit"),
+            (F.count("token") - F.count_distinct("token")).alias("shared"),
+        ).collect()
+    }
+    metrics: list[Metric] = []
+    for name, role in asked.items():
+        unfit, shared = (found[name]["unfit"], found[name]["shared"]) if name in found else (0, 0)
+        _check(name, role, unfit, shared)
+        metrics.append(Metric("mask_collisions", shared, name, threshold=0, met=True))
+        if isinstance(role, Encrypt):
+            metrics.append(Metric("mask_unfit_values", unfit, name))
+    return metrics
+
+
+def _tokens(batches: Iterator[pa.RecordBatch], masks: Masks) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for name in batch.column("name").unique().to_pylist():
+            own = batch.filter(pa.compute.equal(batch.column("name"), name))
+            made = by_value(pa.chunked_array([own.column("value")]), masks.of_texts(name))
+            yield pa.RecordBatch.from_arrays([own.column("name"), made], names=["name", "token"])
+
+
+def _check(name: str, role: Pseudonym | Encrypt, unfit: int, shared: int) -> None:
+    if unfit and isinstance(role, Encrypt) and role.unfit == "refuse":
+        raise ContractError(
+            f"anonymize.mask.{name}: {unfit:,} distinct values are not of format {role.format} (its characters, its check "
+            "digits, at least a million possible ones); correct them in clean.rules or clean.derive, or set unfit: null to show "
+            "nothing of them"
+        )
+    if shared:
+        raise GuaranteeError(
+            f"anonymize.mask.{name}: {shared:,} values share a token with another one, which should not happen in the life of "
+            "the universe; nothing was published; give the key a new version and run again"
+        )
