@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kveil.anonymize.masking.arrow import Masks
-from kveil.anonymize.secret import named_secret
+from kveil.anonymize.named_secret import named_secret
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.privacy.masking.keyed import check_value, subkey
