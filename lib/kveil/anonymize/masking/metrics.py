@@ -57,11 +57,11 @@ def _unicity_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
     return [Metric(f"unicity_{KNOWN_POINTS}", unicity(staging, name, of_class(settings)), name) for name in linking]
 
 
-def unicity(rows: DataFrame, link: str, points: list[str]) -> float:
+def unicity(rows: DataFrame, link: str, points: list[str], known: int = KNOWN_POINTS) -> float:
     """The share of histories that are the only one with some of their own points (de Montjoye et al. 2013).
 
     A history is the rows of one value of `link`, a point a row's values of `points`. Looked at are SAMPLED_HISTORIES, chosen
-    by hash, with KNOWN_POINTS points each, chosen by hash, or all where a history has fewer. 0 where there is no history.
+    by hash, with `known` points each, chosen by hash, or all where a history has fewer. 0 where there is no history.
     """
     places = (
         rows.where(F.col(f"`{link}`").isNotNull())
@@ -71,9 +71,9 @@ def unicity(rows: DataFrame, link: str, points: list[str]) -> float:
     some = places.select(_LINK).distinct().orderBy(F.xxhash64(_LINK), _LINK).limit(SAMPLED_HISTORIES)
     order = Window.partitionBy(_LINK).orderBy(F.xxhash64(_LINK, _PLACE))
     numbered = places.join(F.broadcast(some), _LINK, "left_semi").withColumn("number", F.row_number().over(order))
-    known = numbered.where(F.col("number") <= KNOWN_POINTS).withColumn("known", F.count(F.lit(1)).over(Window.partitionBy(_LINK)))
+    asked = numbered.where(F.col("number") <= known).withColumn("known", F.count(F.lit(1)).over(Window.partitionBy(_LINK)))
     others = places.withColumnRenamed(_LINK, _OTHER)
-    shared = known.join(others, _PLACE).groupBy(_LINK, "known", _OTHER).agg(F.count(F.lit(1)).alias("shared"))
+    shared = asked.join(others, _PLACE).groupBy(_LINK, "known", _OTHER).agg(F.count(F.lit(1)).alias("shared"))
     alike = shared.where(F.col("shared") == F.col("known")).groupBy(_LINK).agg(F.count(F.lit(1)).alias("people"))
     row = alike.agg(F.avg((F.col("people") == 1).cast("double")).alias("unicity")).first()
     assert row is not None  # an aggregation without groups has one row
