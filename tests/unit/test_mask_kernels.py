@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kveil.privacy.check_digits import iban_holds, luhn_holds
 from kveil.privacy.masking.fakes import fakes
 from kveil.privacy.masking.formats import Format, decrypted, encrypted
-from kveil.privacy.masking.keyed import check_value, shifts, subkey, tokens
+from kveil.privacy.masking.keyed import check_value, shifts, subkey, tokens, words
 from stdnum import iban, luhn
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -166,7 +166,7 @@ def test_every_use_has_a_key_of_its_own():
 
 @given(st.lists(st.integers(-40_000, 40_000), min_size=2, max_size=20), st.integers(1, 400), st.text())
 def test_a_shift_keeps_order_and_intervals_and_moves_everybody(days, most, person):
-    [shift] = shifts([person], KEY, most)
+    [shift] = shifts(words([person], KEY), most)
     assert 1 <= abs(shift) <= most
     moved = np.array(days) + shift
     assert (np.argsort(moved, kind="stable") == np.argsort(days, kind="stable")).all()
@@ -174,7 +174,7 @@ def test_a_shift_keeps_order_and_intervals_and_moves_everybody(days, most, perso
 
 
 def test_shifts_are_spread_over_all_days():
-    found = shifts([str(person) for person in range(20_000)], KEY, 10)
+    found = shifts(words([str(person) for person in range(20_000)], KEY), 10)
     counts = np.bincount(found + 10, minlength=21)
     assert counts[10] == 0
     # 1,000 expected each; six standard deviations.
@@ -184,7 +184,8 @@ def test_shifts_are_spread_over_all_days():
 def test_fakes_of_one_owner_agree_and_belong_to_nobody():
     owners = [str(owner) for owner in range(3000)]
     made = {
-        kind: fakes(kind, owners, KEY) for kind in ("first_name", "last_name", "name", "email", "phone", "address", "company")
+        kind: fakes(kind, words(owners, KEY))
+        for kind in ("first_name", "last_name", "name", "email", "phone", "address", "company")
     }
     assert made["name"] == [f"{first} {last}" for first, last in zip(made["first_name"], made["last_name"], strict=True)]
     assert all(
@@ -193,5 +194,5 @@ def test_fakes_of_one_owner_agree_and_belong_to_nobody():
     assert {mail.split("@")[1] for mail in made["email"]} == {"example.com", "example.net", "example.org"}
     assert all(phone[:3] == "+1 " and phone[6:13] == " 555 01" for phone in made["phone"])
     assert len(set(made["name"])) > 2000
-    assert fakes("name", owners[::-1], KEY) == made["name"][::-1]
-    assert sum(a == b for a, b in zip(fakes("name", owners, OTHER), made["name"], strict=True)) < 10
+    assert fakes("name", words(owners[::-1], KEY)) == made["name"][::-1]
+    assert sum(a == b for a, b in zip(fakes("name", words(owners, OTHER)), made["name"], strict=True)) < 10

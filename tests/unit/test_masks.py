@@ -11,7 +11,7 @@ from kveil.anonymize.masking.arrow import HIDDEN, Masks
 from kveil.anonymize.masking.columns import check_types, type_of
 from kveil.errors import ContractError
 from kveil.privacy.masking.fakes import fakes
-from kveil.privacy.masking.keyed import tokens
+from kveil.privacy.masking.keyed import tokens, words
 from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Partial, Pseudonym, Redact, Round, Scrub, TopBottom
 
 KEY = bytes(range(32))
@@ -149,7 +149,7 @@ def test_what_is_shown(name, value, shown):
 
 def test_tokens_follow_values_and_fakes_follow_people():
     assert one("token", 7) == tokens(["7"], KEY)[0]
-    assert one("name", "Ann", 3) == one("name", "Anne", 3) == fakes("name", ["3"], KEY)[0]
+    assert one("name", "Ann", 3) == one("name", "Anne", 3) == fakes("name", words(["3"], KEY))[0]
 
 
 def test_nothing_tells_the_keys():

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from kveil.privacy.masking.fakes import fakes
 from kveil.privacy.masking.formats import Format, decrypted, encrypted
 from kveil.privacy.masking.free_text import scrubbed
-from kveil.privacy.masking.keyed import shifts, tokens
+from kveil.privacy.masking.keyed import shifts, tokens, words
 from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Mask, Partial, Pseudonym, Redact, Round, Scrub, TopBottom
 
 HIDDEN = "***"
@@ -38,20 +39,20 @@ class Masks:
         """The masked columns of a table whose column `person` names the privacy unit; nulls stay null."""
         if not self.roles:
             return {}
-        owners = pc.cast(table[person], pa.string())
-        return {name: self.column(name, table[name], owners) for name in self.roles}
+        owners = _Owners(_encoded(table[person]))
+        return {name: self._column(name, table[name], owners) for name in self.roles}
 
-    def column(self, name: str, column: pa.ChunkedArray, owners: pa.ChunkedArray) -> pa.Array:
-        """One masked column, of values and the people whose they are."""
+    def _column(self, name: str, column: pa.ChunkedArray, owners: "_Owners") -> pa.Array:
         role = self.roles[name]
         match role:
             case Pseudonym() | Encrypt():
                 return by_value(column, self.of_texts(name))
             case Fake():
-                made = by_value(owners, lambda people: fakes(role.kind, people, self.keys[name]))
-                return _null_where(made, column)
+                made = pa.array(fakes(role.kind, owners.words(self.keys[name])), pa.string())
+                return _null_where(made.take(owners.encoded.indices), column)
             case DateShift():
-                return _shifted(column, owners, self.keys[name], role.days)
+                days = pa.array(shifts(owners.words(self.keys[name]), role.days))
+                return _shifted(column, days.take(owners.encoded.indices))
         return _without_key(role, column)
 
     def of_texts(self, name: str) -> Texts:
@@ -66,6 +67,19 @@ class Masks:
         return lambda texts: decrypted(texts, format_of(self.roles[name]), self.keys[name])
 
 
+@dataclass
+class _Owners:
+    """The people of a table's rows; what a key makes of them is computed once, however many columns are made of it."""
+
+    encoded: pa.DictionaryArray
+    _known: dict[bytes, NDArray[np.uint64]] = field(default_factory=dict)
+
+    def words(self, key: bytes) -> NDArray[np.uint64]:
+        if key not in self._known:
+            self._known[key] = words(self.encoded.dictionary.to_pylist(), key)
+        return self._known[key]
+
+
 def format_of(role: Mask) -> Format:
     """The format of an encrypted column."""
     assert isinstance(role, Encrypt)  # the caller's condition
@@ -74,8 +88,14 @@ def format_of(role: Mask) -> Format:
 
 def by_value(column: pa.ChunkedArray, made: Texts) -> pa.Array:
     """The column as texts, each replaced by what `made` makes of it, which is asked once per distinct text."""
-    encoded = _one(pc.cast(column, pa.string())).dictionary_encode()
+    encoded = _encoded(column)
     return pa.array(made(encoded.dictionary.to_pylist()), pa.string()).take(encoded.indices)
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """The column's distinct values as texts, and which of them each row holds."""
+    encoded = _one(column).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, pc.cast(encoded.dictionary, pa.string()))
 
 
 def _without_key(role: Mask, column: pa.ChunkedArray) -> pa.Array:
@@ -143,9 +163,7 @@ def _scrubbed(texts: pa.ChunkedArray) -> pa.Array:
     return pc.replace_with_mask(whole, suspect, made)
 
 
-def _shifted(column: pa.ChunkedArray, owners: pa.ChunkedArray, key: bytes, most: int) -> pa.Array:
-    people = _one(owners).dictionary_encode()
-    days = pa.array(shifts(people.dictionary.to_pylist(), key, most)).take(people.indices)
+def _shifted(column: pa.ChunkedArray, days: pa.Array) -> pa.Array:
     if pa.types.is_date32(column.type):
         moved = pc.add(pc.cast(pc.cast(column, pa.int32()), pa.int64()), days)
         inside = pc.min_element_wise(pc.max_element_wise(moved, _FIRST_DAY, skip_nulls=False), _LAST_DAY, skip_nulls=False)

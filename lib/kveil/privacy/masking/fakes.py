@@ -3,7 +3,7 @@
 E-mail: the domains of RFC 2606. Telephone: 555-0100 to 555-0199, which the North American Numbering Plan keeps for fiction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -11,8 +11,6 @@ from typing import Literal
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-
-from kveil.privacy.masking.keyed import words
 
 U64 = NDArray[np.uint64]
 
@@ -25,9 +23,9 @@ def _list(name: str) -> tuple[str, ...]:
     return tuple(yaml.safe_load(text)[name])
 
 
-def fakes(kind: Kind, owners: Sequence[str], key: bytes) -> list[str]:
-    """A fake value for each owner, the same under one key; an owner's names and e-mail agree. Two owners may share one."""
-    return _MAKERS[kind](words(owners, key))
+def fakes(kind: Kind, lots: U64) -> list[str]:
+    """A fake value for each person's words [n, 4]; names and e-mail of the same words agree. Two people may share one."""
+    return _MAKERS[kind](lots)
 
 
 def _picked(lots: U64, name: str) -> list[str]:

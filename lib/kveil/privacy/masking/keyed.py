@@ -40,10 +40,10 @@ def words(texts: Sequence[str], key: bytes) -> U64:
     return np.frombuffer(digests, dtype="<u8").reshape(len(texts), 4).astype(np.uint64)
 
 
-def shifts(texts: Sequence[str], key: bytes, most: int) -> I64:
-    """For each text a number of days from -most to most, never 0: who was not shifted would be shown as they are.
+def shifts(lots: U64, most: int) -> I64:
+    """For each person's words [n, 4] a number of days from -most to most, never 0: who is not moved is shown as they are.
 
     The remainder of a 64-bit word favours small numbers by less than most / 2**63.
     """
-    drawn = (words(texts, key)[:, 0] % np.uint64(2 * most)).astype(np.int64) - most
+    drawn = (lots[:, 0] % np.uint64(2 * most)).astype(np.int64) - most
     return np.where(drawn < 0, drawn, drawn + 1)
