@@ -75,7 +75,11 @@ def test_keys_and_the_masks_that_need_them_come_together(tmp_path):
 
 def test_a_masked_column_that_is_not_there_or_is_the_person_is_refused(tmp_path):
     assert "no column 'nothing'" in refusal(tmp_path, anonymize__mask={"nothing": TOKEN})
-    assert "privacy unit and is never released" in refusal(tmp_path, anonymize__mask={"customer": TOKEN})
+    shown = {"customer": {**TOKEN, "technique": "encrypt", "format": "digits"}}
+    assert "privacy unit and is never released" in refusal(tmp_path, anonymize__mask=shown)
+    path = tmp_path / "policy.yml"
+    path.write_text(yaml.safe_dump(changed(MASKED, anonymize__mask={"customer": TOKEN})))
+    assert load(path).anonymize.mask["customer"].technique == "pseudonym"
 
 
 def test_models_do_not_learn_from_masked_columns(tmp_path):

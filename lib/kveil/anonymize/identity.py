@@ -26,7 +26,7 @@ def row_hash(columns: list[str]) -> Column:
 
 def used_columns(policy: Policy) -> list[str]:
     """The clean columns that the release reads, the person first."""
-    return [policy.person, *policy.anonymize.role_columns]
+    return list(dict.fromkeys([policy.person, *policy.anonymize.role_columns]))
 
 
 def release_id(policy: Policy, clean_content: tuple[int, int], population_content: tuple[int, int] | None = None) -> str:

@@ -33,7 +33,7 @@ def mask_parameters(technique: str, given: Fact) -> str:
     """What a masked column shows, whether it links a person's rows, and the reason why it is released."""
     said = [_SHOWN[technique](given)]
     if "scope" in given:
-        said.append(f"the same for the same {_SCOPES[given['scope']]}; key version {given['key_version']}")
+        said.append(f"recognised again {_SCOPES[given['scope']]}; key version {given['key_version']}")
     if given.get("linkable"):
         said.append("a person's rows may be told from others' by it")
     return "; ".join([*said, f"reason given: {given['reason']}"])
