@@ -12,8 +12,6 @@ from kveil.anonymize.metric import Metric
 from kveil.errors import ContractError, GuaranteeError
 from kveil.settings.mask import Encrypt, Pseudonym
 
-_SCHEMA = "name string, token string"
-
 
 def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
     """Per pseudonym or encrypted column its distinct values that are not of the format, and those that share a token (none).
@@ -23,9 +21,7 @@ def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
     asked = {name: role for name, role in masks.roles.items() if isinstance(role, Pseudonym | Encrypt)}
     if not asked:
         return []
-    values = [rows.select(F.lit(name).alias("name"), F.col(f"`{name}`").cast("string").alias("value")) for name in asked]
-    distinct = reduce(DataFrame.unionByName, values).where("value IS NOT NULL").distinct()
-    counted = distinct.mapInArrow(lambda batches: _tokens(batches, masks), _SCHEMA).groupBy("name")
+    counted = reduce(DataFrame.unionByName, [_tokens(rows, masks, name) for name in asked]).groupBy("name")
     found = {
         row["name"]: row
         for row in counted.agg(
@@ -43,12 +39,17 @@ def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
     return metrics
 
 
-def _tokens(batches: Iterator[pa.RecordBatch], masks: Masks) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for name in batch.column("name").unique().to_pylist():
-            own = batch.filter(pa.compute.equal(batch.column("name"), name))
-            made = by_value(pa.chunked_array([own.column("value")]), masks.of_texts(name))
-            yield pa.RecordBatch.from_arrays([own.column("name"), made], names=["name", "token"])
+def _tokens(rows: DataFrame, masks: Masks, name: str) -> DataFrame:
+    """The column's name beside the token of each of its distinct values, null for a value that is not of the format."""
+
+    def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            made = by_value(pa.chunked_array([batch.column(0)]), masks.of_texts(name))
+            yield pa.RecordBatch.from_arrays([made], names=["token"])
+
+    # Texts are made of values where they are masked: Spark writes some types otherwise.
+    values = rows.select(f"`{name}`").where(F.col(f"`{name}`").isNotNull()).distinct()
+    return values.mapInArrow(masked, "token string").select(F.lit(name).alias("name"), "token")
 
 
 def _check(name: str, role: Pseudonym | Encrypt, unfit: int, shared: int) -> None:

@@ -121,7 +121,7 @@ def _encrypted_again(batches: Iterator[pa.RecordBatch], old: Masks, new: Masks, 
 
 def _with_other_pseudonyms(ctx: Context, rows: DataFrame, old: Masks, new: Masks, name: str) -> DataFrame:
     """The rows with the tokens that the clean table's values have under the other key; null where none has the old token."""
-    values = ctx.store.read(ctx.ref(CLEAN)).select(F.col(f"`{name}`").cast("string").alias("value")).where("value IS NOT NULL")
+    values = ctx.store.read(ctx.ref(CLEAN)).select(F.col(f"`{name}`").alias("value")).where("value IS NOT NULL")
 
     def both(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
