@@ -17,7 +17,7 @@ from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
 from kveil.errors import ContractError, GuaranteeError
 from kveil.rights.erase import erase
-from kveil.tables.schema import CLEAN, KEY_ROTATIONS, PRIVACY_METRICS, RELEASE, RELEASES, REVEAL_LOG
+from kveil.tables.schema import BUDGET_LEDGER, CLEAN, KEY_ROTATIONS, PRIVACY_METRICS, RELEASE, RELEASES, REVEAL_LOG
 from stdnum import iban
 
 from tests.builders import booked, changed, context, purchases, shop
@@ -264,7 +264,7 @@ def test_what_singles_people_out_and_what_has_not_the_format_publishes_nothing(s
     tail = {"payer": {"technique": "partial", "keep_last": 3, "reason": "a test"}}
     ctx = prepared(store, changed(POLICY, anonymize__mask=tail, anonymize__mask_keys={}))
     with pytest.raises(
-        GuaranteeError, match=r"mask_people_min of payer is 1 where 3 is demanded; mask these columns more coarsely"
+        GuaranteeError, match=r"anonymize\.mask\.payer: a masked value is held by 1 people where k = 3 is demanded"
     ):
         stage.run(ctx)
     wrong = {"account": {**MASK["account"], "format": "card"}}
@@ -272,4 +272,4 @@ def test_what_singles_people_out_and_what_has_not_the_format_publishes_nothing(s
         stage.run(with_keys(ctx, anonymize__mask=wrong))
     with pytest.raises(ContractError, match=r"anonymize\.mask\.opened: the clean table's column is date; partial masks string"):
         stage.run(with_keys(ctx, anonymize__mask={"opened": {**tail["payer"]}}, anonymize__mask_keys={}))
-    assert not ctx.store.exists(ctx.ref(RELEASE))
+    assert not ctx.store.exists(ctx.ref(RELEASE)) and not ctx.store.exists(ctx.ref(BUDGET_LEDGER))

@@ -14,7 +14,7 @@ from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
-from kveil.anonymize.masking.checks import value_metrics
+from kveil.anonymize.masking.checks import check_people, value_metrics
 from kveil.anonymize.masking.columns import check_types
 from kveil.anonymize.masking.keys import KeyUse, current_use, masks_of, require_current
 from kveil.anonymize.masking.metrics import mask_metrics
@@ -72,7 +72,9 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     masked = current_use(ctx.policy, work.first)
     if work.parent:
         require_current(ctx)
-    tokens = value_metrics(clean, masks_of(ctx.policy, masked))
+    masks = masks_of(ctx.policy, masked)
+    check_people(clean, ctx.policy.person, masks, settings.k)
+    tokens = value_metrics(clean, masks)
     ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution

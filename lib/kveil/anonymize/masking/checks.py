@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from functools import reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from kveil.anonymize.columns import PERSON
 from kveil.anonymize.masking.arrow import Masks, by_value
+from kveil.anonymize.masking.metrics import people_by_column
 from kveil.anonymize.metric import Metric
 from kveil.errors import ContractError, GuaranteeError
-from kveil.settings.mask import Encrypt, Pseudonym
+from kveil.settings.mask import Encrypt, Pseudonym, Redact
 
 
 def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
@@ -37,6 +40,34 @@ def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
         if isinstance(role, Encrypt):
             metrics.append(Metric("mask_unfit_values", unfit, name))
     return metrics
+
+
+def check_people(rows: DataFrame, person: str, masks: Masks, k: int) -> None:
+    """GuaranteeError where a masked value that may link nobody is held by fewer than k people before any row is suppressed.
+
+    Noise would be drawn and booked for a release that cannot be published.
+    """
+    coarse = {name: role for name, role in masks.roles.items() if not role.linkable and not isinstance(role, Redact)}
+    if not coarse:
+        return
+    without_keys = Masks(coarse)
+
+    def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            made = without_keys.masked(table, person)
+            columns = [pc.cast(column, pa.string()) for column in (table[person], *made.values())]
+            yield from pa.Table.from_arrays(columns, names=[PERSON, *made]).to_batches()
+
+    known = rows.where(F.col(person).isNotNull()).select(person, *[F.col(f"`{name}`") for name in coarse])
+    shown = known.mapInArrow(masked, ", ".join(f"`{name}` string" for name in (PERSON, *coarse)))
+    for name, found in people_by_column(shown, coarse):
+        if found["least"] < k:
+            raise GuaranteeError(
+                f"anonymize.mask.{name}: a masked value is held by {found['least']:,} people where k = {k} is demanded; "
+                "nothing was booked or published; mask the column more coarsely, or say linkable: true where its values may tell a "
+                "person's rows from others'"
+            )
 
 
 def _tokens(rows: DataFrame, masks: Masks, name: str) -> DataFrame:

@@ -27,7 +27,7 @@ def mask_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
     if not shown:
         return []
     metrics = [
-        metric for name, found in _by_column(staging, shown) for metric in _of_column(name, shown[name], found, settings.k)
+        metric for name, found in people_by_column(staging, shown) for metric in _of_column(name, shown[name], found, settings.k)
     ]
     together = [name for name, role in shown.items() if not role.linkable]
     if together:
@@ -49,12 +49,15 @@ def _of_column(name: str, role: Mask, found: dict[str, Any], k: int) -> list[Met
     ]
 
 
-def _by_column(staging: DataFrame, shown: Mapping[str, Mask]) -> list[tuple[str, dict[str, Any]]]:
-    """Of the groups of rows with one value of a column, in one job for all columns; nothing of a column without values."""
-    values = staging.select(PERSON, F.explode(_pairs(list(shown))).alias("cell")).select(PERSON, "cell.*")
+def people_by_column(rows: DataFrame, shown: Mapping[str, Mask]) -> list[tuple[str, dict[str, Any]]]:
+    """Per column, of the groups of rows with one value: `least` people, rows of a `single` person, all `rows`; in one job.
+
+    The people are in the column PERSON. A column without values is left out.
+    """
+    values = rows.select(PERSON, F.explode(_pairs(list(shown))).alias("cell")).select(PERSON, "cell.*")
     groups = _people(values.where(F.col(_VALUE).isNotNull()).groupBy(_NAME, _VALUE))
-    rows = {row[_NAME]: row.asDict() for row in groups.groupBy(_NAME).agg(*_totals()).collect()}
-    return [(name, rows[name]) for name in shown if name in rows]
+    found = {row[_NAME]: row.asDict() for row in groups.groupBy(_NAME).agg(*_totals()).collect()}
+    return [(name, found[name]) for name in shown if name in found]
 
 
 def _pairs(names: list[str]) -> Column:
