@@ -65,7 +65,7 @@ def check_people(rows: DataFrame, person: str, masks: Masks, k: int) -> None:
         if found["least"] < k:
             raise GuaranteeError(
                 f"anonymize.mask.{name}: a masked value is held by {found['least']:,} people where k = {k} is demanded; "
-                "nothing was booked or published; mask the column more coarsely, or say linkable: true where its values may tell a "
+                "nothing was booked or published; mask the column more coarsely, or say linkable: true where its values may tell "
                 "person's rows from others'"
             )
 
