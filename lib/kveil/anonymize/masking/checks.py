@@ -66,7 +66,7 @@ def check_people(rows: DataFrame, person: str, masks: Masks, k: int) -> None:
             raise GuaranteeError(
                 f"anonymize.mask.{name}: a masked value is held by {found['least']:,} people where k = {k} is demanded; "
                 "nothing was booked or published; mask the column more coarsely, or say linkable: true where its values may tell "
-                "person's rows from others'"
+                "a person's rows from others'"
             )
 
 
