@@ -43,9 +43,10 @@ test-long: setup ## runs the tests that `make test` leaves out for their time
 kills: setup ## kills runs with -9 at 20 random moments and checks that nothing is drawn or booked twice (some minutes)
 	@$(BIN)/python -m tests.e2e.kills
 
-oracle: ## asks pycanon, in a virtual environment of its own, for the figures that a test compares with
-	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6
-	@.oracle-venv/bin/python tests/oracles/pycanon_answers.py && rm -rf .oracle-venv
+oracle: ## asks pycanon and libffx, in a virtual environment of its own, for the answers that tests compare with
+	@$(PYTHON) -m venv .oracle-venv && .oracle-venv/bin/python -m pip install --quiet pycanon==1.3.6 libffx==2.0.1
+	@.oracle-venv/bin/python tests/oracles/pycanon_answers.py && .oracle-venv/bin/python tests/oracles/ff1_answers.py
+	@rm -rf .oracle-venv
 
 lint: setup ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -71,6 +72,8 @@ bench-profile: setup ## measures a profile of 10 million transactions beside rea
 
 bench-classify: setup ## measures the roles of columns where they are known (DATA=FOLDER: and of Adult and Bank Marketing)
 	@$(BIN)/python -m bench.classify $(if $(DATA),--data $(DATA))
+bench-masking: setup ## measures every technique of masking, and all together, beside copying the table, into bench/results/
+	@$(BIN)/python -m bench.masking
 
 bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
 	@$(BIN)/python -m bench.kills

@@ -17,7 +17,16 @@ setup(
     description="k-anonymity and differential privacy for bank tables, on Spark and Delta Lake",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
-    package_data={"kveil": ["py.typed", "report/templates/*", "regulations/*.yml", "generate/data/*", "profile/data/*"]},
+    package_data={
+        "kveil": [
+            "py.typed",
+            "report/templates/*",
+            "regulations/*.yml",
+            "generate/data/*",
+            "profile/data/*",
+            "privacy/masking/*.yml",
+        ]
+    },  # fmt: skip
     python_requires=">=3.10",
     install_requires=[
         "pandas>=2.2,<3",

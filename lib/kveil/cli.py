@@ -14,6 +14,8 @@ import click
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.anonymize.masking.reveal import revealed
+from kveil.anonymize.masking.rotate import rotate
 from kveil.classify.door import draft_of, names_of, next_steps, require_new, write_new
 from kveil.classify.run import Asked
 from kveil.collect.consent import in_utc
@@ -209,6 +211,34 @@ def retain_rows(policy: str, lake: str) -> None:
         click.echo(
             f"{row['table']}: {row['rows_deleted']:,} rows older than {row['days']} days deleted, {row['rows_left']:,} left"
         )
+
+
+@commands.command("rotate-key")
+@_POLICY
+@_LAKE
+def rotate_key(policy: str, lake: str) -> None:
+    """Moves the released tokens to the highest version of anonymize.mask_keys; draws and spends nothing."""
+    with _asked(policy, lake, "rotate-key") as ctx:
+        done = rotate(ctx)
+    if not done.columns:
+        click.echo(f"the release is masked with key version {done.to_version} already")
+        return
+    moved = f"{', '.join(done.columns)} of {done.rows:,} rows moved from key version {done.from_version} to {done.to_version}"
+    click.echo(f"{moved}; files of the old tokens are deleted; version {done.from_version} may leave anonymize.mask_keys")
+
+
+@commands.command("reveal")
+@_POLICY
+@_LAKE
+@click.option("--column", required=True, help="The encrypted column.")
+@click.option("--token", required=True, help="The value that the release shows.")
+@click.option("--reason", required=True, help="Why the person must be known; it is logged.")
+def reveal(policy: str, lake: str, column: str, token: str, reason: str) -> None:
+    """Writes the value behind a token of an encrypted column; the question is logged first and needs the key."""
+    with _asked(policy, lake, "reveal") as ctx:
+        value = revealed(ctx, column, token, reason)
+    click.echo("the question is in control.reveal_log", err=True)
+    click.echo(value)
 
 
 @contextmanager

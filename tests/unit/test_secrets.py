@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from kveil.anonymize.secret import named_secret
+from kveil.anonymize.named_secret import named_secret
 from kveil.errors import SettingsError
 from kveil.settings import fingerprint, load
 from kveil.settings.secrets import holds_credentials, resolved, sounds_secret
@@ -75,7 +75,7 @@ class TestResolving:
 
     def test_a_noise_key_may_be_a_mounted_file(self, tmp_path):
         (tmp_path / "key").write_text("ab" * 16 + "\n")
-        assert named_secret(f"secret://file{tmp_path}/key") == b"ab" * 16
+        assert named_secret(f"secret://file{tmp_path}/key", "anonymize.noise_key") == b"ab" * 16
 
 
 class TestRefusing:

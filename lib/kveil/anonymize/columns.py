@@ -1,5 +1,6 @@
 """The released table's columns: what each role of the policy becomes."""
 
+from kveil.anonymize.masking.columns import type_of
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.noise import RowNoise
 
@@ -27,6 +28,7 @@ def of_release(settings: Anonymize, clean: Types) -> Types:
         **of_quasi_identifiers(settings),
         **{name: clean[name] for name in as_they_are},
         **{name: of_noise(role) for name, role in settings.noise.items()},
+        **{name: type_of(role, clean[name]) for name, role in settings.mask.items()},
     }
 
 

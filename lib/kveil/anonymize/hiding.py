@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, TREE, of_class
+from kveil.anonymize.masking.keys import MASK_KEY
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.remeasure_models import CLASS, class_measures, meets
 from kveil.anonymize.trajectories import POINT, histories, point, safe_histories
@@ -48,7 +49,9 @@ def _left(ctx: Context, release_id: str, kept: DataFrame, rows: int) -> int:
     left = kept.count()
     if left < rows:
         trees = _as_it_is(ctx, ctx.ref(STAGING)).where(F.col(TREE).isNotNull())
-        ctx.store.replace(ctx.ref(STAGING), kept.unionByName(trees), properties={RELEASE_ID: release_id, **NO_STATISTICS})
+        key = ctx.store.property_of(ctx.ref(STAGING), MASK_KEY)
+        named = {RELEASE_ID: release_id, **({MASK_KEY: key} if key else {})}
+        ctx.store.replace(ctx.ref(STAGING), kept.unionByName(trees), properties={**named, **NO_STATISTICS})
     return left
 
 

@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 
 from kveil.settings import Policy
 
-_NOT_PART_OF_A_RELEASE = {"budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates", "accepted"}
+_NOT_PART_OF_A_RELEASE = {
+    "budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates", "accepted", "mask_keys",
+}  # fmt: skip
 
 
 def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
@@ -26,9 +28,7 @@ def row_hash(columns: list[str]) -> Column:
 
 def used_columns(policy: Policy) -> list[str]:
     """The clean columns that the release reads, the person first."""
-    settings = policy.anonymize
-    roles = [settings.partition_by, settings.quasi_identifiers, settings.sensitive, settings.noise, settings.insensitive]
-    return [policy.person, *(name for role in roles for name in role)]
+    return list(dict.fromkeys([policy.person, *policy.anonymize.role_columns]))
 
 
 def release_id(policy: Policy, clean_content: tuple[int, int], population_content: tuple[int, int] | None = None) -> str:
@@ -54,7 +54,9 @@ def guarantee_id(policy: Policy) -> str:
 
 
 def _guarantee(policy: Policy) -> list[Any]:
-    guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE)
+    # A release without masks keeps the id that it had before there were any.
+    absent = set() if policy.anonymize.mask else {"mask"}
+    guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE | absent)
     return [policy.name, policy.purpose, policy.person, guarantee, *_account(policy)]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kveil.anonymize.arrow import codes_of, numbered
 from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
+from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
@@ -41,8 +42,8 @@ ROWS = "kveil_rows"
 class Kernel:
     """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
 
-    `label` names the training label where cuts follow it; noise is made of `draws`. `giants` holds the frozen trees of the
-    fragments that come in shares, None for one that cannot be made safe.
+    `label` names the training label where cuts follow it; noise is made of `draws`, masked columns by `masks`. `giants`
+    holds the frozen trees of the fragments that come in shares, None for one that cannot be made safe.
     """
 
     settings: Anonymize
@@ -53,6 +54,7 @@ class Kernel:
     fragments: Fragments = field(default_factory=Fragments)
     label: str = ""
     draws: Draws = field(default_factory=Draws)
+    masks: Masks = field(default_factory=Masks)
     giants: Mapping[Place, bytes | None] = field(default_factory=dict)
 
     def function(self) -> Callable[[pa.Table], pa.Table]:
@@ -195,9 +197,10 @@ class Kernel:
         return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels})
 
     def _with_the_rest(self, table: pa.Table, made: dict[str, Any]) -> pa.Table:
-        """Staging rows of the columns that are made, those that are noisy and those that stay as they are."""
+        """Staging rows of the columns that are made, those that are noisy or masked and those that stay as they are."""
         made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         made |= self.draws.noisy(table, self.settings.noise)
+        made |= self.masks.masked(table, self.person)
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.secret import named_secret
+from kveil.anonymize.named_secret import named_secret
 from kveil.errors import ContractError
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.noise import RowNoise
@@ -23,7 +23,7 @@ def check_noise(clean: DataFrame, settings: Anonymize) -> None:
     SettingsError for a noise key that is not there.
     """
     if settings.noise_key is not None:
-        named_secret(settings.noise_key)
+        named_secret(settings.noise_key, "anonymize.noise_key")
     types = dict(clean.dtypes)
     for name, role in settings.noise.items():
         if not _carries(types[name], role):

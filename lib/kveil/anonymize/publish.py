@@ -3,10 +3,12 @@
 from typing import Any
 
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
 from kveil.anonymize.identity import content
+from kveil.anonymize.masking.keys import KeyUse
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
@@ -20,34 +22,40 @@ RELEASE_ID = "kveil.release_id"
 _LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET)
 
 
-def published_version(ctx: Context, work: Work) -> int:
+def published_version(ctx: Context, work: Work, masked: KeyUse | None) -> int:
     """Publishes staging without the person and returns the release table's Delta version.
 
     The rows are first written as a candidate in the restricted zone and compared with staging; the published table is
     compared once more. Rows are sorted by what is released, so their order tells nothing of the source's. A release that
     extends another is added to its table, whose files stay as they are; `restored_version` undoes an addition cut short.
+    The table says with which key it was `masked`.
     """
     clean_types = dict(ctx.store.read(ctx.ref(STAGING)).dtypes)
     columns = list(of_release(ctx.policy.anonymize, clean_types))
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
     promised = content(rows, columns)
-    _write_candidate(ctx, columns)
+    write_candidate(ctx, rows)
     _write_generalizer(ctx, work.release_id)
     candidate = ctx.store.read(ctx.ref(CANDIDATE))
-    _check_same(content(candidate, columns), promised, "candidate")
+    check_same(content(candidate, columns), promised, "candidate")
     if work.parent is None:
         partition_by = ctx.policy.anonymize.partition_by
-        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, {RELEASE_ID: work.release_id})
-        _check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
+        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, release_properties(work.release_id, masked))
+        check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
     else:
         before = _content_beside(ctx, work, columns)
         ctx.store.append(ctx.ref(RELEASE), candidate)
         after = _content_beside(ctx, work, columns)
-        _check_same((after[0] - before[0], after[1] - before[1]), promised, "published addition")
+        check_same((after[0] - before[0], after[1] - before[1]), promised, "published addition")
         ctx.store.set_property(ctx.ref(RELEASE), RELEASE_ID, work.release_id)
     version = ctx.store.version(ctx.ref(RELEASE))
     assert version is not None  # just written
     return version
+
+
+def release_properties(release_id: str, masked: KeyUse | None) -> dict[str, str]:
+    """The released table's properties. Minima and maxima of tokens would stay in its log when a key is changed: it has none."""
+    return {RELEASE_ID: release_id, **({**masked.properties, **NO_STATISTICS} if masked else {})}
 
 
 def _content_beside(ctx: Context, work: Work, columns: list[str]) -> tuple[int, int]:
@@ -79,10 +87,10 @@ def restored_version(ctx: Context, release_id: str, version: int) -> int:
     return restored
 
 
-def _write_candidate(ctx: Context, columns: list[str]) -> None:
-    settings = ctx.policy.anonymize
+def write_candidate(ctx: Context, rows: DataFrame) -> None:
+    """Writes rows of a release as they will be published: sorted by what is released."""
+    settings, columns = ctx.policy.anonymize, rows.columns
     partition_by = settings.partition_by
-    rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
     shown = [settings.released_columns(name)[0] for name in settings.quasi_identifiers]
     gathered = rows.repartition(*partition_by) if partition_by else rows.repartitionByRange(*shown)
     ordered = gathered.sortWithinPartitions(*shown, F.xxhash64(*columns))
@@ -97,7 +105,8 @@ def _write_generalizer(ctx: Context, release_id: str) -> None:
     ctx.store.replace_where(ctx.ref(GENERALIZER), rows, release_id=release_id)
 
 
-def _check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> None:
+def check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> None:
+    """GuaranteeError where content that was found is not what was promised."""
     if found != promised:
         raise GuaranteeError(
             f"anonymize: the {what} holds {found[0]:,} rows that are not the {promised[0]:,} rows of staging; "

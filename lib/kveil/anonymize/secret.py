@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from kveil.anonymize.identity import used_columns
+from kveil.anonymize.named_secret import named_secret
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
-from kveil.errors import SettingsError
-from kveil.privacy.randomness import SECRET_BYTES, fresh_secret
-from kveil.settings.secrets import resolved
+from kveil.privacy.randomness import fresh_secret
 from kveil.tables.schema import RELEASE_SECRET
 from kveil.tables.store import NO_STATISTICS
 
@@ -23,21 +22,8 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
         return draws
     named = ctx.policy.anonymize.noise_key
     if named is not None:
-        return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named))
+        return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named, "anonymize.noise_key"))
     return replace(draws, secret=_release_secret(ctx, release_id))
-
-
-def named_secret(reference: str) -> bytes:
-    """The secret of `noise_key`; SettingsError when it is not there or short."""
-    secret = resolved(reference, "anonymize.noise_key").encode()
-    if len(secret) < SECRET_BYTES:
-        raise SettingsError(
-            [
-                f"anonymize.noise_key: {reference} holds {len(secret)} bytes; at least {SECRET_BYTES} of a random secret are "
-                "needed; put there, say, what `openssl rand -hex 32` prints, and keep it"
-            ]
-        )
-    return secret
 
 
 def _release_secret(ctx: Context, release_id: str) -> bytes:

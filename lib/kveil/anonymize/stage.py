@@ -15,6 +15,10 @@ from kveil.anonymize.domains import codings
 from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
+from kveil.anonymize.masking.checks import check_people, value_metrics
+from kveil.anonymize.masking.columns import check_types
+from kveil.anonymize.masking.keys import KeyUse, current_use, masks_of, require_current
+from kveil.anonymize.masking.metrics import mask_metrics
 from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
@@ -35,6 +39,7 @@ def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
     check_noise(clean, ctx.policy.anonymize)
+    check_types(dict(clean.dtypes), ctx.policy.anonymize.mask)
     aggregates.check(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
@@ -50,6 +55,7 @@ def run(ctx: Context) -> StageResult:
         row = _published(ctx, work, clean)
     elif not is_published(ctx, row):
         row = _published_again(ctx, row)
+    require_current(ctx)
     _destroy_and_record(ctx, row)
     aggregates.published(ctx)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
@@ -66,17 +72,23 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
+    masked = current_use(ctx.policy, work.first)
+    if work.parent:
+        require_current(ctx)
+    masks = masks_of(ctx.policy, masked)
+    check_people(clean, ctx.policy.person, masks, settings.k)
+    tokens = value_metrics(clean, masks)
     ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
-    _stage_rows(ctx, work, given, clean)
-    metrics = _remeasured(ctx, work, rows, clean)
+    _stage_rows(ctx, work, given, clean, masked)
+    metrics = _remeasured(ctx, work, rows, clean, tokens)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
     with ctx.step("publish") as note:
-        version = published_version(ctx, work)
+        version = published_version(ctx, work, masked)
         kept = total - int(by_name["suppressed_rows"].value)
         note.text = f"{kept:,} rows as {ctx.ref(RELEASE)}, version {version}"
     row = {
@@ -90,11 +102,11 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     return row
 
 
-def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> None:
+def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masked: KeyUse | None) -> None:
     """Makes staging and notes that its noise is drawn; gives back what was reserved when a user's error came before the draw."""
     noisy = bool(ctx.policy.anonymize.noise)
     try:
-        make_staging(ctx, work.release_id, rows, clean)
+        make_staging(ctx, work.release_id, rows, clean, masked)
     except KveilError:
         if noisy and ctx.store.property_of(ctx.ref(STAGING), RELEASE_ID) != work.release_id:
             with suppress(BudgetError):  # an earlier run drew it: then it stays spent
@@ -104,13 +116,13 @@ def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> 
         ledger.drawn(ctx, work.release_id)
 
 
-def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
-    """Measures staging and records it; a threshold that is not met destroys staging and fails the job.
+def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, tokens: list[Metric]) -> list[Metric]:
+    """Measures staging and records it beside what the masks' `tokens` told; a threshold not met destroys staging and fails.
 
     The metrics of a release that extends another are those of both together.
     """
     with ctx.step("measure the guarantee again") as note:
-        metrics = _of_staging(ctx, work, rows, clean)
+        metrics = _of_staging(ctx, work, rows, clean) + tokens
         if work.parent is not None and all(metric.met is not False for metric in metrics):
             metrics = _of_both(ctx, work, metrics, clean)
         ctx.store.replace_where(
@@ -131,7 +143,7 @@ def _of_staging(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> 
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
     metrics = measured(staging, settings, work.rows)
     if any(metric.name == "classes" for metric in metrics):
-        metrics += _of_models(ctx, staging, clean)
+        metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings)
     metrics += noise_metrics(rows, settings, ctx.policy.person)
     if settings.suppress == "cell":
         suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
@@ -164,10 +176,13 @@ def _sentence(broken: list[Metric]) -> str:
         f"{' of '.join(filter(None, [metric.name, metric.scope]))} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
         for metric in broken
     )
-    return (
-        f"anonymize: nothing was published because {found}; "
-        "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
+    of_masks = all(metric.name.startswith("mask_") for metric in broken)
+    advice = (
+        "mask these columns more coarsely, or say linkable: true where a person's rows may be told from others' by them"
+        if of_masks
+        else "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
     )
+    return f"anonymize: nothing was published because {found}; {advice}"
 
 
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,20 @@ from kveil.tables.schema import CLEAN, RELEASES
 class Work:
     """The release to be made, the slices it anonymizes, and the row of the release that it extends, if it does.
 
-    No slices mean that the release is there already. `changed` names released slices that are no longer what was released.
+    `lineage` holds that one's id and those before it. No slices mean that the release is there already. `changed` names
+    released slices that are no longer what was released.
     """
 
     release_id: str
     slices: tuple[Slice, ...]
     parent: dict[str, Any] | None = None
     changed: tuple[str, ...] = ()
+    lineage: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The id of the first of the releases that grew into this one; its own where it extends none."""
+        return self.lineage[-1] if self.lineage else self.release_id
 
     @property
     def rows(self) -> int:
@@ -46,14 +53,15 @@ def planned(ctx: Context, found: list[Slice], population: tuple[int, int] | None
     if parent is None:
         content = (sum(each.rows for each in found), sum(each.content for each in found))
         return Work(release_id(ctx.policy, content, population), tuple(found))
-    known = released_slices(ctx, lineage_of(_releases(ctx), parent["release_id"]))
+    lineage = lineage_of(_releases(ctx), parent["release_id"])
+    known = released_slices(ctx, lineage)
     changed = _changed(ctx, known, found)
     names = {each.name for slices in known.values() for each, _ in slices}
     new = tuple(each for each in found if each.name not in names)
     if not new:
         return Work(parent["release_id"], ())
     this = increment_id(ctx.policy, parent["release_id"], [each.mark for each in new])
-    return Work(this, new, parent, tuple(changed))
+    return Work(this, new, parent, tuple(changed), lineage)
 
 
 def recorded(ctx: Context, release_id: str) -> dict[str, Any] | None:

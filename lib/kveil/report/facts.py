@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from kveil.context import Context
 from kveil.report.aggregate_facts import published_aggregates
 from kveil.report.law_facts import law_facts, law_of_lake
+from kveil.report.mask_words import mask_columns
 from kveil.report.partition_view import partition_view
 from kveil.report.profile_facts import profile_facts
 from kveil.session import code_version
@@ -263,6 +264,8 @@ def _columns(policy: Policy) -> Iterator[Fact]:
         yield _column(name, "sensitive", "", _asked_of(sensitive))
     for name, noise in release.noise.items():
         yield _column(name, "noise", noise.mechanism, _asked_of_noise(noise))
+    for name, technique, asked in mask_columns(release):
+        yield _column(name, "masked", technique, asked)
     for name, reason in release.insensitive.items():
         yield _column(name, "insensitive", "", {"reason": reason})
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from kveil.report.law_findings import law_troubles
+from kveil.report.mask_words import mask_limits
 from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
 
 Fact = dict[str, Any]
@@ -336,6 +337,7 @@ def _not_claimed_of_columns(facts: Fact) -> Iterator[str]:
         yield f"Differential privacy of a person. Epsilon protects one row; a person with m rows is protected at m·ε.{example}"
     if "sensitive" in names_by_role:
         yield "That sensitive values cannot be guessed. A class holds several values, but one of them may be far more frequent."
+    yield from mask_limits([column for column in facts["asked"]["columns"] if column["role"] == "masked"])
     if "insensitive" in names_by_role:
         listed = names(names_by_role["insensitive"])
         yield f"Protection of columns called insensitive ({listed}). They are released as they are, on the policy's word."

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kveil.report.mask_words import mask_parameters
+
 MISSING = "not measured"
 
 
@@ -59,9 +61,10 @@ DISCLOSURE = "Disclosure of sensitive values"
 LOSS = "Information loss"
 SUPPRESSION = "Suppression"
 NOISE = "Noise"
+MASKS = "Masked columns"
 RECHECK = "Second measurement"
 OTHER = "Other measures"
-GROUPS = (REIDENTIFICATION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, RECHECK, OTHER)
+GROUPS = (REIDENTIFICATION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, MASKS, RECHECK, OTHER)
 
 METRICS: dict[str, Words] = {
     "class_people_min": Words(REIDENTIFICATION, "People in the smallest class", number, "≥"),
@@ -117,6 +120,12 @@ METRICS: dict[str, Words] = {
     "epsilon_per_person_max": Words(NOISE, "Epsilon for a person with the most rows, m·ε", number, "≤"),
     "epsilon_per_person_p99": Words(NOISE, "Epsilon for a person at the 99th percentile, m·ε", number, "≤"),
     "epsilon_per_person_median": Words(NOISE, "Epsilon for a person with the median of rows, m·ε", number, "≤"),
+    "mask_people_min": Words(MASKS, "People who hold one of its values, minimum", number, "≥"),
+    "mask_singled_out_share": Words(MASKS, "Rows whose value one person alone holds", percent, "≤"),
+    "mask_class_singled_out_share": Words(MASKS, "Rows that class and masked values together leave to one person", percent, "≤"),
+    "mask_collisions": Words(MASKS, "Values that share a token with another one", number, "≤"),
+    "mask_unfit_values": Words(MASKS, "Values that are not of the format, of which nothing is shown"),
+    "unicity_4": Words(MASKS, "Histories that four of their points tell from all others (unicity), of those sampled", percent),
     "recheck_classes": Words(RECHECK, "Equivalence classes"),
     "recheck_people_min": Words(RECHECK, "People in the smallest class", number, "≥"),
     "recheck_rows_mismatch": Words(RECHECK, "Rows that disagree with the release", number, "≤"),
@@ -198,6 +207,8 @@ def parameters(column: dict[str, Any]) -> str:
             return "; ".join(_of_sensitive(given))
         case "noise":
             return f"{_mechanism(given)}; ε = {given['epsilon']} per value"
+        case "masked":
+            return mask_parameters(column["kind"], given)
         case "insensitive":
             return f"released as it is; reason given: {given['reason']}"
     if given.get("order"):

@@ -17,18 +17,22 @@ from kveil.settings.regulations import in_force
 from kveil.tables.erasure import held
 from kveil.tables.people import HELD, places
 
+_WITHOUT_LINK = "of released tables, which hold no link to a person"
+
 
 def told(policy: Policy) -> dict[str, Any]:
     """The facts that the policy's regulations want a person to be told, by name."""
     rules = [in_force(regulation.rules.access) for regulation in policy.law.regulations.values()]
     asked = {name for rule in rules if rule for name in rule.tells}
     budget = policy.anonymize.budget
+    links = any(mask.linkable for mask in policy.anonymize.mask.values())
+    released = "of released tables, in which tokens may link a person's rows" if links else _WITHOUT_LINK
     facts: dict[str, Any] = {
         "purpose": policy.purpose,
         "basis": {source: policy.law.basis_of(source).model_dump() for source in policy.sources},
         "categories": {source: policy.used_columns(source) for source in policy.sources},
         "recipients": {
-            "of released tables, which hold no link to a person": budget.recipient if budget else "not named",
+            released: budget.recipient if budget else "not named",
             "of raw and clean rows": "nobody by kveil",
         },
         "retention": {f"days in {zone}": days for zone, days in limits(policy.law).items()} or "no limit is set",

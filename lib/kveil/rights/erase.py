@@ -19,7 +19,7 @@ from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import delete_people, held, purge, remaining
 from kveil.tables.keys import keyed_hash, with_keyed_hash
 from kveil.tables.people import ERASURE_KEY, HELD, Place, places, remade
-from kveil.tables.schema import ERASED, ERASING, ERASURE_LOG
+from kveil.tables.schema import CLEAN, ERASED, ERASING, ERASURE_LOG, RELEASE
 
 STATES = ("requested", "deleted", "purged", "proven")
 
@@ -126,11 +126,23 @@ def _delete(ctx: Context, request: str, erasing: TableRef) -> None:
         with ctx.step(f"delete from {place.ref}") as note:
             note.rows(delete_people(ctx.store, place, erasing))
     with ctx.step("destroy what is made again"):
-        for ref in remade(ctx.policy):
+        for ref in [*remade(ctx.policy), *_released_with_them(ctx, request)]:
             ctx.store.destroy(ref)
         # What nobody foresaw is told here in full, with whatever values it met.
         shutil.rmtree(ctx.files / "restricted" / "errors", ignore_errors=True)
     _log(ctx, request, "deleted", [])
+
+
+def _released_with_them(ctx: Context, request: str) -> list[TableRef]:
+    """The released table, where tokens tell a person's rows in it and the clean table, of which it was made, held some.
+
+    The next run releases the others' rows. Tokens cannot be followed to a person here, which takes the key.
+    """
+    log = _requests(ctx)
+    if log is None or not any(mask.linkable for mask in ctx.policy.anonymize.mask.values()):
+        return []
+    held_rows = log.where((F.col("request") == request) & (F.col("table") == str(ctx.ref(CLEAN))) & (F.col("rows") > 0))
+    return [] if held_rows.isEmpty() else [ctx.ref(RELEASE)]
 
 
 def _purge(ctx: Context, request: str) -> None:

@@ -10,6 +10,8 @@ from kveil.settings.base import Identifier, Section, Share
 from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
+from kveil.settings.mask import Mask, MaskKeys
+from kveil.settings.mask_checks import mask_faults
 from kveil.settings.noise import Contribution, NoiseKey, RowNoise
 
 Shown = Literal["label", "bounds", "representative"]
@@ -99,6 +101,8 @@ class Anonymize(Section):
     noise_key: NoiseKey | None = None
     contribution: Contribution | None = None
     aggregates: dict[Identifier, Aggregate] = Field(default_factory=dict)
+    mask: dict[str, Mask] = Field(default_factory=dict)
+    mask_keys: MaskKeys = Field(default_factory=dict)
     insensitive: dict[str, str] = Field(default_factory=dict)
     accepted: dict[str, Reason] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
@@ -113,8 +117,7 @@ class Anonymize(Section):
 
     @model_validator(mode="after")
     def _roles_are_exclusive(self) -> "Anonymize":
-        roles = [self.partition_by, self.quasi_identifiers, self.sensitive, self.noise, self.insensitive]
-        named = [column for role in roles for column in role]
+        named = self.role_columns
         twice = sorted({column for column in named if named.count(column) > 1})
         if twice:
             raise ValueError(f"each column has one role; named twice: {', '.join(twice)}")
@@ -130,6 +133,13 @@ class Anonymize(Section):
             raise ValueError(
                 "incremental needs a column of partition_by besides split, such as month, that tells new rows from old"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _masks_have_their_keys(self) -> "Anonymize":
+        faults = list(mask_faults(self.mask, self.mask_keys))
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @model_validator(mode="after")
@@ -162,6 +172,12 @@ class Anonymize(Section):
         if confidence is not None and confidence.column not in self.sensitive:
             raise ValueError(f"trajectory.confidence.column: found {confidence.column!r}; allowed: a column of sensitive")
         return self
+
+    @property
+    def role_columns(self) -> list[str]:
+        """The clean columns that the release reads, each by its role."""
+        roles = [self.partition_by, self.quasi_identifiers, self.sensitive, self.noise, self.mask, self.insensitive]
+        return [column for role in roles for column in role]
 
     @property
     def slice_columns(self) -> list[str]:

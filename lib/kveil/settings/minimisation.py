@@ -34,7 +34,7 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
 
 def used_by_release(release: Anonymize, source: str) -> set[str]:
     """What the release, its aggregates and, of its source, the population name; models learn from released columns alone."""
-    used = {*release.partition_by, *release.quasi_identifiers, *release.sensitive, *release.noise, *release.insensitive}
+    used = set(release.role_columns)
     used |= {column for aggregate in release.aggregates.values() for column in aggregate.columns}
     population = release.population
     if population and population.source == source and population.person:

@@ -101,13 +101,18 @@ class Policy(Section):
         known = self.clean_columns()
         asked = {f"anonymize.quasi_identifiers.{name}": name for name in self.anonymize.quasi_identifiers}
         asked |= {f"anonymize.partition_by.{i}": name for i, name in enumerate(self.anonymize.partition_by)}
-        for role in ("sensitive", "noise", "insensitive"):
+        for role in ("sensitive", "noise", "mask", "insensitive"):
             asked |= {f"anonymize.{role}.{name}": name for name in getattr(self.anonymize, role)}
+        pseudonyms = {f"anonymize.mask.{name}" for name, mask in self.anonymize.mask.items() if mask.technique == "pseudonym"}
         for key, column in asked.items():
             if column not in known:
                 yield key, f"the clean table has no column {column!r}; allowed: {', '.join(sorted(known))}"
-            elif column == self.person:
-                yield key, f"{column!r} is the privacy unit and is never released; remove it from this role"
+            elif column == self.person and key not in pseudonyms:
+                yield (
+                    key,
+                    f"{column!r} is the privacy unit and is never released; remove it from this role, or release a token of "
+                    "it by anonymize.mask, technique: pseudonym",
+                )
         yield from self._unknown_features()
         if self.anonymize.cuts == "label" and self.train.label not in self.anonymize.sensitive:
             sentence = (

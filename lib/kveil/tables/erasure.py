@@ -74,6 +74,15 @@ def data_files(store: TableStore, ref: TableRef) -> list[str]:
     return [path for path in _listed(store, ref, "*.parquet") if "/_delta_log/" not in path]
 
 
+def superseded_files(store: TableStore, ref: TableRef) -> int | None:
+    """How many data files are left that the table's present rows do not need; None where a catalog shows no files."""
+    if store.lake.catalog:
+        return None
+    detail = store.spark.sql(f"DESCRIBE DETAIL {store.lake.identifier(ref)}").first()
+    assert detail is not None  # one row per table
+    return len(data_files(store, ref)) - int(detail["numFiles"])
+
+
 def _log_files(store: TableStore, ref: TableRef) -> list[str]:
     return [path for path in _listed(store, ref, "*.json") if "/_delta_log/" in path]
 

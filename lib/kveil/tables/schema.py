@@ -24,6 +24,8 @@ from kveil.tables.law_schema import ERASING as ERASING
 from kveil.tables.law_schema import ERASURE_LOG as ERASURE_LOG
 from kveil.tables.law_schema import LAW_LOG as LAW_LOG
 from kveil.tables.law_schema import RETENTION_LOG as RETENTION_LOG
+from kveil.tables.mask_schema import KEY_ROTATIONS as KEY_ROTATIONS
+from kveil.tables.mask_schema import REVEAL_LOG as REVEAL_LOG
 from kveil.tables.model_schema import BASELINES as BASELINES
 from kveil.tables.model_schema import DEPLOYMENTS as DEPLOYMENTS
 from kveil.tables.model_schema import FEATURES as FEATURES
@@ -212,7 +214,8 @@ RELEASE = Table(
     "The released rows: every class holds at least k people, amounts carry noise, no person and no way back.",
     (),
     "partition columns (null on rows released without cells); per quasi-identifier NAME what the policy asks of a label NAME, "
-    "a representative NAME_rep and, for numbers and dates, bounds NAME_lo and NAME_hi; sensitive, noisy and insensitive columns",
+    "a representative NAME_rep and, for numbers and dates, bounds NAME_lo and NAME_hi; sensitive, noisy, masked and insensitive "
+    "columns",
 )
 GENERALIZER = Table(
     "release",
@@ -323,5 +326,5 @@ TABLES: tuple[Table, ...] = (
     BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
     PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
     AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
-    PROFILE_COLUMNS, PROFILE_VALUES, PROFILE_DEPENDENCIES,
+    PROFILE_COLUMNS, PROFILE_VALUES, PROFILE_DEPENDENCIES, REVEAL_LOG, KEY_ROTATIONS,
 )  # fmt: skip

@@ -102,7 +102,7 @@ class TableStore:
         with self.lake.locked(f"commit-{ref}"):
             writer.createOrReplace()
 
-    def replace_where(self, ref: TableRef, df: DataFrame, **values: str | bool) -> None:
+    def replace_where(self, ref: TableRef, df: DataFrame, **values: str | bool | int) -> None:
         """Makes `df` the only rows whose columns have the given values, so that writing twice is writing once."""
         with self.lake.locked("commit"):
             if not self.exists(ref):
@@ -255,7 +255,7 @@ def _sql_value(value: str | int | None, kind: str) -> str:
     return f"CAST('{escaped}' AS {kind})"
 
 
-def _all_equal(values: Mapping[str, str | bool]) -> Column:
+def _all_equal(values: Mapping[str, str | bool | int]) -> Column:
     condition = F.lit(True)
     for name, value in values.items():
         condition = condition & (F.col(name) == F.lit(value))
