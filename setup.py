@@ -26,7 +26,7 @@ setup(
             "profile/data/*",
             "privacy/masking/*.yml",
         ]
-    },  # fmt: skip
+    },
     python_requires=">=3.10",
     install_requires=[
         "pandas>=2.2,<3",
