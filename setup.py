@@ -29,6 +29,7 @@ setup(
         "matplotlib>=3.8",
         "numba>=0.60",
         "cryptography>=42",
+        "rapidfuzz>=3.6,<4",
     ],
     extras_require={"local": LOCAL, "demo": DEMO, "test": TEST, "lint": LINT, "dev": LOCAL + DEMO + TEST + LINT},
     entry_points={"console_scripts": ["kveil = kveil.cli:main"]},
