@@ -14,10 +14,11 @@ import click
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
+from kveil.clean.suggest.run import suggest
 from kveil.collect.consent import in_utc
 from kveil.collect.explain import explained
 from kveil.context import Context
-from kveil.errors import GuaranteeError, KveilError
+from kveil.errors import GuaranteeError, KveilError, SettingsError
 from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
@@ -158,6 +159,21 @@ def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> No
         lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
     for line in lines:
         click.echo(line)
+
+
+@commands.command("suggest")
+@_POLICY
+@_LAKE
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file for it; default: standard output.")
+def suggest_recipe(policy: str, lake: str, out: Path | None) -> None:
+    """Writes what would make the collected sources clean, as a recipe to accept or refuse step by step; changes no table."""
+    if out and out.exists():
+        raise SettingsError([f"--out: {out} is there already, and may hold answers; give a new file or remove it"])
+    with _asked(policy, lake, "suggest") as ctx:
+        text = suggest(ctx)
+    if out:
+        out.write_text(text, encoding="utf-8")
+    click.echo(f"the recipe is in {out}; name it as clean.recipe in {policy}" if out else text, nl=bool(out))
 
 
 @commands.command("retain")

@@ -84,6 +84,11 @@ class TestSpelling:
         counts = {"food_store": 50, "Food Store": 3, "food store ": 2, "store": 1, "-": 9, "?": 1}
         assert merged(counts, "fingerprint") == {"Food Store": "food_store", "food store ": "food_store"}
 
+    def test_other_numbers_are_no_spelling(self):
+        assert merged({"1.5": 3, "5.1": 1, "2024-01-02": 2, "2024-02-01": 1, "no 7": 1, "7 No": 2}, "fingerprint") == {
+            "no 7": "7 No"
+        }
+
     @given(COUNTS, st.sampled_from(["fingerprint", "ngram"]))
     def test_merging_again_merges_nothing(self, counts, method):
         others = merged(counts, method)

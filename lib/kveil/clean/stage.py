@@ -8,6 +8,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from kveil.clean.by_recipe import by_recipe, destroy_working_tables, remember_decisions
 from kveil.clean.derive import derived, with_buckets
 from kveil.clean.fate import Trail
 from kveil.clean.history import history_columns, person_days, with_days
@@ -25,6 +26,14 @@ from kveil.tables.store import NO_STATISTICS
 
 def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
+    try:
+        return _cleaned(ctx)
+    finally:
+        if ctx.policy.clean.recipe.steps:
+            destroy_working_tables(ctx)
+
+
+def _cleaned(ctx: Context) -> StageResult:
     log, clean = CleaningLog(), ctx.policy.clean
     raw = _corrected(ctx, clean.base, log)
     base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
@@ -47,6 +56,7 @@ def run(ctx: Context) -> StageResult:
         )
     _store_clean(ctx, table, counts[None])
     _store_quarantine(ctx, [*others.values(), base])
+    remember_decisions(ctx)
     ctx.store.replace_where(ctx.ref(CLEANING_LOG), ctx.rows(CLEANING_LOG, log.entries), policy=ctx.policy.name, build=ctx.build)
     return StageResult(rows_in=raw.count, rows_out=counts[None])
 
@@ -60,8 +70,10 @@ def _other_sources(ctx: Context) -> list[str]:
 def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
     """A source's raw rows with their cells corrected, and the log of it."""
     clean = ctx.policy.clean
+    with _computable():
+        rows = by_recipe(ctx, name, log)
     with ctx.step(f"cells of {name}") as note:
-        fixed = corrected(ctx.read(RAW, name), clean.missing, clean.categories)
+        fixed = corrected(rows, clean.missing, clean.categories)
         note.text = f"{fixed.made_null + fixed.made_alike:,} cells of {fixed.count:,} rows"
     if clean.missing:
         log.add(name, "missing: listed tokens become null", fixed.count, fixed.count, fixed.made_null)

@@ -50,7 +50,8 @@ def _iso_date(value: Column, step: Date) -> Column:
     day = reduce(lambda rest, pattern: F.coalesce(rest, _day(value, pattern, step)), step.patterns, F.lit(None).cast("date"))
     late = day > F.lit(step.latest)
     early = day < F.lit(step.earliest) if step.earliest else F.lit(False)
-    return F.when(day.isNull(), value).when(~(early | late), F.date_format(day, "yyyy-MM-dd"))
+    other = value if step.others == "keep" else F.lit(None).cast("string")
+    return F.when(day.isNull(), other).when(~(early | late), F.date_format(day, "yyyy-MM-dd"))
 
 
 def _day(value: Column, pattern: str, step: Date) -> Column:

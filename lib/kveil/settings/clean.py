@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Identifier, Section
+from kveil.settings.recipe import Recipe
 
 
 class RangeRule(Section):
@@ -68,11 +69,18 @@ class Split(Section):
 
 
 class Clean(Section):
-    """The stage's recipe, applied in this order: missing, categories, duplicates, rules, joins, money, history, derive."""
+    """How the sources become one table, in this order: recipe, missing, categories, duplicates, rules, joins, money, history,
+    derive.
+
+    `recipe`: accepted steps of cleaning, in the file of a path or written here. `keep_old_values`: what the recipe replaced is
+    kept in the restricted zone, so that it can be undone.
+    """
 
     table: Identifier
     base: Identifier
     time: str
+    recipe: Recipe = Recipe()
+    keep_old_values: bool = False
     missing: list[str] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
     rules: list[RangeRule] = Field(default_factory=list)
@@ -82,3 +90,8 @@ class Clean(Section):
     buckets: dict[Identifier, Bucket] = Field(default_factory=dict)
     derive: dict[Identifier, str] = Field(default_factory=dict)
     split: Split = Split()
+
+    @property
+    def sources_joined(self) -> list[str]:
+        """The sources whose rows make the table, the base first, each once."""
+        return list(dict.fromkeys([self.base, *(join.source for join in self.joins)]))

@@ -22,6 +22,7 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
     used |= {join.by for join in clean.joins}
     used |= {bucket.column for bucket in clean.buckets.values()}
     used |= {word for text in clean.derive.values() for word in re.findall(r"\w+", text)}
+    used |= {name for step in clean.recipe.accepted(source) for name in step.columns}
     if source == clean.base:
         used.add(clean.time)
     if clean.money:

@@ -15,6 +15,7 @@ from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.recipe import recipe_problems
 from kveil.settings.sources import Source
 
 
@@ -40,6 +41,7 @@ class Policy(Section):
         yield from self._unknown_columns()
         yield from incremental_problems(self.sources, self.consent.registry)
         yield from clean_problems(self.sources, self.clean)
+        yield from recipe_problems(self.clean.recipe, self.sources, self.clean.sources_joined, self.person)
         yield from registry_problems(self.person, self.consent.registry, self.sources)
         used = {name: self.used_columns(name) for name in self.sources}
         yield from law_problems(self.law, self.purpose, self.person, self.sources, used)

@@ -1,6 +1,6 @@
 """`clean.recipe`: the steps that make a source's cells right, as a person accepted them; written first by `kveil suggest`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -12,6 +12,8 @@ from kveil.settings.base import ColumnName, Identifier, Section, Share
 from kveil.settings.sources import Source
 
 Accept = bool | Literal["ask"]
+DatePattern = Annotated[str, Field(pattern=r"^(y{2}|y{4}|M{1,2}|d{1,2})[-/. ](M{1,2}|d{1,2})[-/. ](y{2}|y{4}|M{1,2}|d{1,2})$")]
+"""Year (yyyy, yy), month (M, MM) and day (d, dd) in any order, as Spark writes them."""
 
 
 class Evidence(Section):
@@ -33,6 +35,11 @@ class _Step(Section):
     effect: str = ""
     evidence: Evidence = Evidence()
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the step reads, its own first."""
+        return [self.column]
+
 
 class NullTokens(_Step):
     """Words that stand for nothing, whatever their case and the blanks around them, become null."""
@@ -52,13 +59,15 @@ class Number(_Step):
 class Date(_Step):
     """Texts that are a date in one of the patterns (the first that fits) become yyyy-MM-dd; a date out of bounds becomes null.
 
-    Patterns are Spark's; a year of two digits is the latest one that is not after `latest`.
+    Patterns are Spark's; a year of two digits is the latest one that is not after `latest`. `others` are texts that are no
+    date in any of them, such as 2023-02-30.
     """
 
     step: Literal["date"]
-    patterns: list[Annotated[str, Field(pattern=r"^[yMd]{1,4}([-/. ]?)[yMd]{1,4}\1[yMd]{1,4}$")]] = Field(min_length=1)
+    patterns: list[DatePattern] = Field(min_length=1)
     earliest: date | None = None
     latest: date
+    others: Literal["keep", "null"] = "keep"
 
     @field_validator("patterns")
     @classmethod
@@ -110,6 +119,10 @@ class Repair(_Step):
     shapes: list[str] = Field(default_factory=list)
     fill: bool = False
 
+    @property
+    def columns(self) -> list[str]:
+        return [self.column, *self.by]
+
 
 class Fill(_Step):
     """Null becomes a value that is written here."""
@@ -141,7 +154,7 @@ class Recipe(Section):
         return sorted(mine, key=lambda step: kinds[type(step)])
 
 
-def recipe_problems(recipe: Recipe, sources: Mapping[str, Source], read: set[str], person: str) -> Iterator[tuple[str, str]]:
+def recipe_problems(recipe: Recipe, sources: Mapping[str, Source], read: Sequence[str], person: str) -> Iterator[tuple[str, str]]:
     """Key and sentence of every step that the declared columns contradict."""
     for i, step in enumerate(recipe.steps):
         key = f"clean.recipe.steps.{i}"
@@ -149,7 +162,7 @@ def recipe_problems(recipe: Recipe, sources: Mapping[str, Source], read: set[str
             yield f"{key}.source", f"found {step.source!r}; allowed: a source that clean reads: {', '.join(sorted(read))}"
             continue
         columns = sources[step.source].columns
-        for name in [step.column, *(step.by if isinstance(step, Repair) else [])]:
+        for name in step.columns:
             if name not in columns:
                 yield key, f"source {step.source!r} declares no column {name!r}; remove the step or run kveil suggest again"
         if step.column.lower() == person.lower():

@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 Counts = dict[str, dict[str, int]]
 """Per column its values, as texts, with their cells."""
 
+LONGEST_VALUE = 1000
+"""Characters; what is longer is a document, and is neither counted nor corrected."""
 _SPREAD = 1.1
 """A sketch of distinct values is off by some percent; columns that it takes for small enough are counted exactly."""
 

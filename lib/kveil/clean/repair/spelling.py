@@ -9,6 +9,7 @@ from typing import Literal
 Method = Literal["fingerprint", "ngram"]
 
 _SEPARATORS = re.compile(r"[\W_]+")
+_NUMBERS = re.compile(r"\d+")
 _NGRAM = 2
 
 
@@ -29,13 +30,14 @@ KEYS: Mapping[Method, Callable[[str], str]] = {"fingerprint": fingerprint, "ngra
 def merged(counts: Mapping[str, int], method: Method) -> dict[str, str]:
     """For each value that is another spelling: the most frequent one of its key, the first by name among equals.
 
-    A value without letters and digits has no key and stays as it is.
+    Values with other numbers, or the same in another order (dates, amounts), are no spellings of each other. A value without
+    letters and digits has no key and stays as it is.
     """
-    clusters: defaultdict[str, list[str]] = defaultdict(list)
+    clusters: defaultdict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for value in counts:
         key = KEYS[method](value)
         if key:
-            clusters[key].append(value)
+            clusters[key, tuple(_NUMBERS.findall(value))].append(value)
     kept = {key: min(values, key=lambda value: (-counts[value], value)) for key, values in clusters.items()}
     return {value: kept[key] for key, values in clusters.items() for value in values if value != kept[key]}
 

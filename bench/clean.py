@@ -1,0 +1,127 @@
+"""make bench-clean DIRTY=FOLDER: cells found and corrected, without labels and without a rule per data set.
+
+python -m bench.clean --dirty FOLDER   folders hospital, beers, rayyan with dirty.csv and clean.csv (as Raha and Baran use them)
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from kveil.clean.recipe import Keep, applied
+from kveil.clean.steps import after
+from kveil.clean.suggest.columns import of_columns
+from kveil.clean.suggest.look import look
+from kveil.clean.suggest.memory import weighed
+from kveil.clean.suggest.repairs import of_table
+from kveil.session import session
+from kveil.settings.recipe import Recipe, Step, Unusual
+from pyspark.sql import DataFrame, SparkSession
+
+from bench.measure import Book, cost_of
+
+SETS = ("hospital", "beers", "rayyan")
+TARGETS = {"hospital": (0.90, 0.80)}
+ROW = "_row"
+
+
+@dataclass(frozen=True)
+class Score:
+    """Precision, recall and F1 of cells."""
+
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean."""
+        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.precision + self.recall else 0.0
+
+
+def main() -> None:
+    """Cleans every data set that is there by what is suggested for it, and writes bench/results/clean.json."""
+    parser = argparse.ArgumentParser(prog="bench.clean")
+    parser.add_argument("--dirty", type=Path, required=True, help="folder of data sets with dirty.csv and clean.csv")
+    parser.add_argument("--show", action="store_true", help="print the steps and the cells of each column")
+    asked = parser.parse_args()
+    book, spark = Book("clean"), session("kveil-bench")
+    for name in SETS:
+        if (asked.dirty / name).is_dir():
+            _score(book, spark, asked.dirty / name, asked.show)
+    print(book.write())
+
+
+def _score(book: Book, spark: SparkSession, folder: Path, show: bool) -> None:
+    dirty, clean = _cells(folder / "dirty.csv"), _cells(folder / "clean.csv")
+    found: dict[str, np.ndarray] = {}
+    cost = cost_of(lambda: found.update(_cleaned(spark, folder.name, dirty, show)))
+    wrong, changed = dirty.to_numpy() != clean.to_numpy(), found["cells"] != dirty.to_numpy()
+    right = changed & wrong & (found["cells"] == clean.to_numpy())
+    noticed = changed | found["unusual"]
+    detection = Score((noticed & wrong).sum() / max(1, noticed.sum()), (noticed & wrong).sum() / wrong.sum())
+    correction = Score(right.sum() / max(1, changed.sum()), right.sum() / wrong.sum())
+    targets = TARGETS.get(folder.name, (None, None))
+    for what, score, target in (("detection", detection, targets[0]), ("correction", correction, targets[1])):
+        book.add(f"{folder.name}: {what} precision", score.precision, "", better="higher")
+        book.add(f"{folder.name}: {what} recall", score.recall, "", better="higher")
+        book.add(f"{folder.name}: {what} F1", score.f1, "", target, "higher")
+    book.add(f"{folder.name}: suggesting and applying", cost.cpu, "CPU s")
+    if show:
+        for i, name in enumerate(dirty.columns):
+            counts = [int(each[:, i].sum()) for each in (wrong, noticed, noticed & wrong, changed, right)]
+            print(f"  {name:24} wrong {counts[0]}, noticed {counts[1]} ({counts[2]}), changed {counts[3]} ({counts[4]} right)")
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    """A file's cells as texts; an empty one is a text of no length."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def _cleaned(spark: SparkSession, name: str, dirty: pd.DataFrame, show: bool) -> dict[str, np.ndarray]:
+    """The cells after the accepted steps (null as a text of no length), and those whose look is unusual."""
+    columns = list(dirty.columns)
+    numbered = dirty.assign(**{ROW: range(len(dirty))})
+    rows = spark.createDataFrame(list(numbered.itertuples(index=False, name=None)), [*columns, ROW])
+    suggested = weighed(_suggested(name, rows, columns), [])
+    recipe = Recipe(steps=suggested)
+    if show:
+        for step in suggested:
+            print(f"  {step.accept!s:5} {step.confidence:.2f} {step.step} {step.column}: {step.reason}")
+    with tempfile.TemporaryDirectory() as folder:
+        done = applied(rows, recipe.accepted(name), _keep(spark, Path(folder)))
+        cells = done.rows.toPandas().sort_values(ROW)[columns].fillna("").to_numpy()
+        odd = _unusual(done.rows, suggested, columns)
+    return {"cells": cells, "unusual": odd}
+
+
+def _suggested(name: str, rows: DataFrame, columns: list[str]) -> Iterator[Step]:
+    seen = look(name, rows.drop(ROW), dict.fromkeys(columns, "string"))
+    yield from of_columns(seen, "", date.today())
+    yield from of_table(seen, "")
+
+
+def _unusual(rows: DataFrame, steps: list[Step], columns: list[str]) -> np.ndarray:
+    """Cells that a step asks to empty for their look: they are noticed, not corrected."""
+    looks = {step.column: after(step, rows[step.column], rows).isNull() for step in steps if isinstance(step, Unusual)}
+    told = rows.select(ROW, *[condition.alias(name) for name, condition in looks.items()]).toPandas().sort_values(ROW)
+    return np.column_stack([told[name] if name in looks else np.zeros(len(told), bool) for name in columns])
+
+
+def _keep(spark: SparkSession, folder: Path) -> Keep:
+    written = 0
+
+    def keep(rows: DataFrame, name: str) -> DataFrame:
+        nonlocal written
+        written += 1
+        rows.write.parquet(f"{folder}/{name}-{written}")
+        return spark.read.parquet(f"{folder}/{name}-{written}")
+
+    return keep
+
+
+if __name__ == "__main__":
+    main()
