@@ -11,7 +11,7 @@ from kveil.clean.suggest.dates import dated
 from kveil.clean.suggest.look import Look
 from kveil.clean.suggest.made import Found, changes, made
 from kveil.clean.suggest.numbers import numbered
-from kveil.clean.suggest.words import NOTHING, NOTHING_KNOWN
+from kveil.clean.suggest.words import NOTHING, is_nothing
 from kveil.settings.recipe import Date, Fill, Merge, NullTokens, Number, Outlier, Step, Unusual
 
 _EARLIEST = date(1900, 1, 1)
@@ -37,7 +37,7 @@ def of_columns(look: Look, person: str, today: date) -> Iterator[Step]:
 
 def _of_text(look: Look, name: str, today: date) -> Iterator[Step]:
     values = look.values(name)
-    nothing = {value: count for value, count in values.items() if _is_nothing(value)}
+    nothing = {value: count for value, count in values.items() if is_nothing(value)}
     values = {value: count for value, count in values.items() if value not in nothing}
     if nothing and values:
         yield _null_tokens(look, name, nothing)
@@ -55,10 +55,6 @@ def _of_text(look: Look, name: str, today: date) -> Iterator[Step]:
     yield from _spellings(look, name, values)
     yield from _looks(look, name, values)
     yield from _missing(look, name, values)
-
-
-def _is_nothing(value: str) -> bool:
-    return value.strip().casefold() in NOTHING | NOTHING_KNOWN
 
 
 def _null_tokens(look: Look, name: str, nothing: Mapping[str, int]) -> NullTokens:

@@ -9,7 +9,7 @@ from kveil.clean.repair.likeness import Likeness, likeness
 from kveil.clean.repair.shapes import shape_counts, usual_shapes
 from kveil.clean.suggest.look import Look
 from kveil.clean.suggest.made import Found, changes, made
-from kveil.clean.suggest.words import NOTHING, NOTHING_KNOWN
+from kveil.clean.suggest.words import is_nothing
 from kveil.settings.recipe import Repair
 
 _FILLS, _MOST_NULL = 0.85, 0.25
@@ -24,17 +24,16 @@ def of_table(look: Look, person: str) -> Iterator[Repair]:
 
 
 def _repair(look: Look, name: str) -> Iterator[Repair]:
-    values = {
-        value: count for value, count in look.values(name).items() if value.strip().casefold() not in NOTHING | NOTHING_KNOWN
-    }
+    values = {value: count for value, count in look.values(name).items() if not is_nothing(value)}
     by = look.dependencies.get(name, [])
+    alone = bool(by) and by[0].lift >= TELLS
     slips = likeness(values, 2) if by else likeness(values)
     against = _against(look, name, [one.determinant for one in by])
-    cells = max(against, sum(values[value] for value in slips.meant))
+    cells = max(against if alone else 0, sum(values[value] for value in slips.meant))
     missing = look.seen(name) - sum(values.values())
-    alone = bool(by) and by[0].lift >= TELLS
     fill = alone and by[0].lift >= _FILLS and 0 < missing <= _MOST_NULL * look.seen(name)
-    if not cells and not fill:
+    # What tells hardly more than chance only guards against corrections; it is no sign of an error.
+    if not (alone and against) and not slips.meant and not fill:
         return
     found = Found(
         _confidence(by, slips, values, alone),

@@ -11,3 +11,8 @@ NOTHING_KNOWN = frozenset(
     | {"sin datos", "sconosciuto", "non disponibile", "desconhecido", "onbekend", "nieznany", "brak", "brak danych"}
 )
 """Words that may be a category of their own."""
+
+
+def is_nothing(value: str) -> bool:
+    """Whether the text, without blanks around it and whatever its case, is such a word."""
+    return value.strip().casefold() in NOTHING | NOTHING_KNOWN
