@@ -68,7 +68,7 @@ class TestCellSteps:
             assert (row["text"], row["again"]) == (row["expected"], row["expected"])
 
     def test_spark_and_python_see_the_same_shapes_and_masks(self, spark):
-        values = ["KE12 4XY", "Żeleński  12b", "+43-1/5880", "ΑΒγ ٣", "", "x" * 100]
+        values = ["KE12 4XY", "Żeleński  12b", "+43-1/5880", "Дж ٣", "", "x" * 100]
         rows = spark.createDataFrame([(value,) for value in values], "text string")
         found = rows.select("text", shape_of(F.col("text")).alias("shape"), masked(F.col("text")).alias("mask")).collect()
         assert [(row["shape"], row["mask"]) for row in found] == [(shape(value), mask(value)) for value in values]
@@ -340,5 +340,5 @@ class TestStage:
             run(ctx)
         assert not ctx.store.exists(ctx.ref(CLEAN))
         metrics = ctx.store.read(ctx.ref(QUALITY_METRICS)).orderBy("place").collect()
-        assert [(row["rule"], row["failed"], row["met"]) for row in metrics][0] == ("not_null", 1, False)
+        assert next((row["rule"], row["failed"], row["met"]) for row in metrics) == ("not_null", 1, False)
         assert [row["severity"] for row in metrics] == ["warn", "fail"]

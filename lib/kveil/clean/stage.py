@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -17,6 +18,7 @@ from kveil.clean.joins import FOUND, check_unique, joined
 from kveil.clean.log import CleaningLog
 from kveil.clean.money import daily_rates, has_no_rate, not_convertible, with_cents, with_rate
 from kveil.clean.near import is_near_duplicate
+from kveil.clean.people.run import made_one
 from kveil.clean.rules import Corrected, broken_range, corrected, in_words, without_duplicates
 from kveil.clean.split import person_splits
 from kveil.context import Context, StageResult
@@ -39,8 +41,9 @@ def run(ctx: Context) -> StageResult:
 def _cleaned(ctx: Context) -> StageResult:
     log, clean = CleaningLog(), ctx.policy.clean
     raw = _corrected(ctx, clean.base, log)
-    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
+    raw = _with_one_id_each(ctx, raw, log)
+    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
 
     _remove_near_duplicates(ctx, base)
     _remove_out_of_range(ctx, base)
@@ -69,7 +72,9 @@ def _cleaned(ctx: Context) -> StageResult:
 def _other_sources(ctx: Context) -> list[str]:
     clean = ctx.policy.clean
     rates = [clean.money.rates] if clean.money and clean.money.rates else []
-    return list(dict.fromkeys([*(join.source for join in clean.joins), *rates]))
+    # Whoever tells which ids are one person's comes first.
+    linked = [clean.people.source] if clean.people else []
+    return list(dict.fromkeys([*linked, *(join.source for join in clean.joins), *rates]))
 
 
 def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
@@ -88,10 +93,18 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
     return fixed
 
 
+def _with_one_id_each(ctx: Context, base: Corrected, log: CleaningLog) -> Corrected:
+    """The base with one id per person, by which rows may have become alike."""
+    if ctx.policy.clean.people is None:
+        return base
+    return replace(base, rows=made_one(ctx, ctx.policy.clean.base, base.rows, log), all_differ=False)
+
+
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, (_corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)).drop(RAW_ROW))
+    rows = _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)
+    trail = Trail(name, made_one(ctx, name, rows.drop(RAW_ROW), log))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from kveil.settings.base import Identifier, Section
 from kveil.settings.expect import Expectations
+from kveil.settings.people import People
 from kveil.settings.recipe import Recipe
 
 
@@ -77,8 +78,8 @@ class NearDuplicates(Section):
 
 
 class Clean(Section):
-    """How the sources become one table, in this order: recipe, missing, categories, duplicates, near_duplicates, rules, joins,
-    money, history, derive, expect.
+    """How the sources become one table, in this order: recipe, missing, categories, people, duplicates,
+    near_duplicates, rules, joins, money, history, derive, expect.
 
     `recipe`: accepted steps of cleaning, in the file of a path or written here. `keep_old_values`: what the recipe replaced is
     kept in the restricted zone, so that it can be undone.
@@ -91,6 +92,7 @@ class Clean(Section):
     keep_old_values: bool = False
     missing: list[str] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
+    people: People | None = None
     near_duplicates: NearDuplicates | None = None
     rules: list[RangeRule] = Field(default_factory=list)
     joins: list[Join] = Field(default_factory=list)

@@ -23,6 +23,7 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
     used |= {join.by for join in clean.joins}
     used |= {bucket.column for bucket in clean.buckets.values()}
     used |= {word for text in clean.derive.values() for word in re.findall(r"\w+", text)}
+    used |= clean.people.used if clean.people and clean.people.source == source else set()
     used |= {name for one in clean.expect for name in one.columns}
     used |= {one.by for one in clean.expect if isinstance(one, Referential) and one.source == source}
     used |= {name for step in clean.recipe.accepted(source) for name in step.columns}

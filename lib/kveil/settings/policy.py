@@ -16,6 +16,7 @@ from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.people import people_problems
 from kveil.settings.recipe import recipe_problems
 from kveil.settings.sources import Source
 
@@ -43,6 +44,7 @@ class Policy(Section):
         yield from incremental_problems(self.sources, self.consent.registry)
         yield from clean_problems(self.sources, self.clean)
         yield from recipe_problems(self.clean.recipe, self.sources, self.clean.sources_joined, self.person)
+        yield from people_problems(self.clean.people, self.sources, self.clean.sources_joined, self.person)
         yield from expect_problems(self.clean.expect, self.sources, self.clean_columns())
         yield from registry_problems(self.person, self.consent.registry, self.sources)
         used = {name: self.used_columns(name) for name in self.sources}

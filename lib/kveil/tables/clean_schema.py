@@ -36,6 +36,29 @@ SUGGESTIONS = Table(
         AT,
     ),
 )
+PEOPLE = Table(
+    "restricted",
+    "{policy}_people",
+    "Who is registered several times, and under which id the person stays (clean.people); others are not here.",
+    (
+        Column("person", "string", "a registration's id"),
+        Column("survivor", "string", "the id that stands for all registrations of the person"),
+    ),
+    personal=Personal("column", "person"),
+)
+PEOPLE_PAIRS = Table(
+    "restricted",
+    "{policy}_people_pairs",
+    "Why two registrations are taken for one person's, column by column.",
+    (
+        Column("person", "string", "one registration's id"),
+        Column("other", "string", "the other one's"),
+        Column("probability", "double", "that both are one person's"),
+        Column("weight", "double", "log2 of the odds"),
+        Column("weights", "map<string,double>", "which part of the weight each column gives; negative speaks against"),
+    ),
+    personal=Personal("column", "person"),
+)
 REPAIR = Table(
     "restricted",
     "{policy}_{source}_repair",
