@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.clean.repair.counts import LONGEST_VALUE
 from kveil.clean.repair.facts import Determinants
 from kveil.clean.repair.shapes import shape_of
 from kveil.settings.recipe import Repair
@@ -54,7 +55,9 @@ def _corrected(repair: Repair) -> Column:
         others, lambda told: F.struct(_score(repair, value, own, votes, told).alias("score"), told.alias("told"))
     )
     best = F.array_max(scored)
-    right = F.when(best["score"] >= THRESHOLD, best["told"]).otherwise(value)
+    # Letters of a long document are not compared: that takes the product of the lengths.
+    short = F.coalesce(F.length(value) <= LONGEST_VALUE, F.lit(True))
+    right = F.when(short & (best["score"] >= THRESHOLD), best["told"]).otherwise(value)
     return right if repair.fill else F.when(value.isNotNull(), right)
 
 

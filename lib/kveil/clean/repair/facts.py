@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.clean.repair.counts import cells
+from kveil.clean.repair.counts import LONGEST_VALUE, cells
 
 Determinants = Mapping[str, Sequence[str]]
 """For each column those that tell it."""
@@ -14,7 +14,7 @@ MEANT_DDL = "column string, value string, meant string, trust double"
 
 
 def facts(rows: DataFrame, determinants: Determinants, meant: DataFrame) -> DataFrame:
-    """One row per column and value that is not null: cells, meant, trust, and votes.
+    """One row per column and value that is counted: cells, meant, trust, and votes.
 
     votes: per column that this one tells, the value that most rows with this value have (the first by name among equals comes
     last), its weight and its cells in the whole column. weight: share of those rows minus the share of the others, at least 0;
@@ -39,7 +39,8 @@ def _votes(rows: DataFrame, pairs: Sequence[tuple[str, str]], counted: DataFrame
         )
         for by, told in pairs
     ]
-    together = rows.select(F.inline(F.array(*each))).where("value IS NOT NULL AND told IS NOT NULL")
+    short = (F.length("value") <= LONGEST_VALUE) & (F.length("told") <= LONGEST_VALUE)
+    together = rows.select(F.inline(F.array(*each))).where(short)
     counts = together.groupBy("column", "value", "of", "told").agg(F.count("*").alias("n"))
     best = counts.groupBy("column", "value", "of").agg(F.max(F.struct("n", "told")).alias("best"), F.sum("n").alias("rows"))
     won = best.where("rows > 1").select(

@@ -1,6 +1,7 @@
 """How values look: their shape (runs of letters and digits) and their mask, which shows a value without telling it."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
@@ -38,7 +39,13 @@ def mask(value: str | None) -> str:
     if value is None:
         return "null"
     cut = value[:LONGEST_SHOWN] + ("..." if len(value) > LONGEST_SHOWN else "")
-    return "".join("9" if sign.isnumeric() else "A" if sign.isupper() else "a" if sign.isalpha() else sign for sign in cut)
+    return "".join(map(_masked_sign, cut))
+
+
+def _masked_sign(sign: str) -> str:
+    if sign.isnumeric():
+        return "9"
+    return "A" if sign.isupper() else "a" if unicodedata.category(sign)[0] in "LM" else sign
 
 
 def usual_shapes(counts: Mapping[str, int]) -> list[str]:
