@@ -104,7 +104,7 @@ def _score(book: Book, spark: SparkSession, folder: Path, show: bool) -> None:
 
 def _cells(path: Path) -> pd.DataFrame:
     """A file's cells as texts; an empty one is a text of no length."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=lambda name: name.replace("-", "_"))
 
 
 def _cleaned(spark: SparkSession, name: str, dirty: pd.DataFrame, show: bool) -> dict[str, np.ndarray]:

@@ -102,9 +102,11 @@ class TestSteps:
         ]
 
     def test_dates_that_parse_two_ways_are_asked(self):
-        plain = suggested(seen({"born": ["13/02/1980", "11/12/1990"] * 20}))
+        plain = suggested(seen({"born": ["13/02/1980", "11/12/1990", "1980-01-31"] * 20}))
         two = suggested(seen({"born": ["03/02/1980", "11/12/1990"] * 20}))
         assert [step.accept for step in weighed(plain, [])] == [True]
+        (alike,) = weighed(suggested(seen({"born": ["13/02/1980", "31/12/1990"] * 20})), [])
+        assert alike.accept == "ask" and "written alike" in alike.reason
         (asked,) = weighed(two, [])
         assert asked.accept == "ask" and "parse two ways" in asked.reason and asked.confidence < 0.75
 

@@ -10,7 +10,7 @@ from kveil.clean.repair.spelling import merged
 from kveil.clean.suggest.dates import dated
 from kveil.clean.suggest.look import Look
 from kveil.clean.suggest.made import Found, changes, made
-from kveil.clean.suggest.numbers import numbered
+from kveil.clean.suggest.numbers import Numbered, numbered
 from kveil.clean.suggest.words import NOTHING, is_nothing
 from kveil.settings.recipe import Date, Fill, Merge, NullTokens, Number, Outlier, Step, Unusual
 
@@ -20,6 +20,7 @@ _CATEGORY = 0.2
 """A category has at most this many distinct values per cell."""
 _FENCE = 3.0
 """Tukey's outer fence: so many interquartile ranges beyond the quartiles lie values that are far out."""
+_KEY = 0.9
 _MOST_OUTLIERS, _FEWEST_NUMBERS = 0.02, 50
 _MOST_NULL, _COMMON = 0.1, 0.5
 
@@ -47,11 +48,12 @@ def _of_text(look: Look, name: str, today: date) -> Iterator[Step]:
     if is_date:
         yield from _dates(look, name, values, today)
         return
-    number = _numbers(look, name, values)
+    number = numbered(values)
     if number:
-        yield number
-        yield from _outliers(look, name)
+        yield _numbers(look, name, values, number)
+    if number and not number.one_habit:
         return
+    yield from _outliers(look, name)
     yield from _spellings(look, name, values)
     yield from _looks(look, name, values)
     yield from _missing(look, name, values)
@@ -78,10 +80,11 @@ def _dates(look: Look, name: str, values: Mapping[str, int], today: date) -> Ite
         return
     reason = f"{found.cells:,} of {total:,} cells are dates, written as {', '.join(found.patterns)}"
     confidence = 0.95
+    if len(found.patterns) == 1 and not found.others + out:
+        reason, confidence = f"{reason}; all are written alike, so nothing is wrong with them", 0.5
     if found.two_ways:
         reason += f"; {found.two_ways:,} of them parse two ways, days first or months first, and are read as the patterns say"
-        confidence = 0.95 * (1 - found.two_ways / found.cells) ** 2 if found.cells else 0
-        confidence = min(confidence, 0.6)
+        confidence = min(confidence, 0.6 * (1 - found.two_ways / max(1, found.cells)))
     few = found.others <= _FEW_OTHERS * total
     effect = (
         f"dates become yyyy-MM-dd; {out:,} out of bounds{f' and {found.others:,} that are no date' if few else ''} become null"
@@ -93,10 +96,7 @@ def _dates(look: Look, name: str, values: Mapping[str, int], today: date) -> Ite
     )  # fmt: skip
 
 
-def _numbers(look: Look, name: str, values: Mapping[str, int]) -> Number | None:
-    found = numbered(values)
-    if found is None:
-        return None
+def _numbers(look: Look, name: str, values: Mapping[str, int], found: Numbered) -> Number:
     reason = f"{found.cells:,} numbers are written with a unit: {', '.join(found.units)}"
     confidence = 0.9
     if found.one_habit:
@@ -153,8 +153,11 @@ def _missing(look: Look, name: str, values: Mapping[str, int]) -> Iterator[Fill]
 
 
 def _outliers(look: Look, name: str) -> Iterator[Outlier]:
-    numbers = _as_numbers(look.values(name))
-    if len(numbers) < _FEWEST_NUMBERS:
+    values = look.values(name)
+    numbers = _as_numbers(values)
+    # Numbers that nearly all differ and are whole number the rows: none of them is large.
+    is_key = len(values) >= _KEY * len(numbers) and bool(np.all(numbers == np.round(numbers)))
+    if len(numbers) < _FEWEST_NUMBERS or is_key:
         return
     # Amounts are skewed: they are judged by their logarithm, in which a few large ones are nothing unusual.
     logs = np.sign(numbers) * np.log1p(np.abs(numbers))

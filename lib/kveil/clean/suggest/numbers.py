@@ -28,7 +28,7 @@ class Numbered:
 
 
 def numbered(values: Mapping[str, int]) -> Numbered | None:
-    """How a column's numbers are written; None where not nearly all values are numbers, all are plain, or they are codes."""
+    """How a column's numbers are written; None where few values are numbers, nearly all are plain, or they are codes."""
     units: Counter[str] = Counter()
     written: Counter[str] = Counter()
     plain: list[float] = []
@@ -45,7 +45,7 @@ def numbered(values: Mapping[str, int]) -> Numbered | None:
             (with_unit if unit else plain).append(float(found.group(1)))
     known = {unit: count for unit, count in units.items() if count >= max(_KNOWN_UNIT * total, _KNOWN_CELLS)}
     numbers = sum(known.values())
-    if not total or numbers < _MOSTLY * total or set(known) <= {""}:
+    if not total or numbers < _MOSTLY * total or known.get("", 0) >= _ONE_HABIT * numbers:
         return None
     habit = max(written.values()) >= _ONE_HABIT * numbers
     return Numbered(sorted(set(known) - {""}), numbers - known.get("", 0), habit, _other_scale(plain, with_unit))
