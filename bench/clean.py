@@ -43,6 +43,11 @@ class Score:
     precision: float
     recall: float
 
+    @classmethod
+    def of(cls, true: np.ndarray, found: np.ndarray, wanted: np.ndarray) -> "Score":
+        """Of cells that were found, those that are true, beside those that were to be found."""
+        return cls(float(true.sum() / max(1, found.sum())), float(true.sum() / max(1, wanted.sum())))
+
     @property
     def f1(self) -> float:
         """The harmonic mean."""
@@ -88,8 +93,8 @@ def _score(book: Book, spark: SparkSession, folder: Path, show: bool) -> None:
     wrong, changed = dirty.to_numpy() != clean.to_numpy(), found["cells"] != dirty.to_numpy()
     right = changed & wrong & (found["cells"] == clean.to_numpy())
     noticed = changed | found["unusual"]
-    detection = Score((noticed & wrong).sum() / max(1, noticed.sum()), (noticed & wrong).sum() / wrong.sum())
-    correction = Score(right.sum() / max(1, changed.sum()), right.sum() / wrong.sum())
+    detection = Score.of(noticed & wrong, noticed, wrong)
+    correction = Score.of(right, changed, wrong)
     targets = TARGETS.get(folder.name, (None, None))
     for what, score, target in (("detection", detection, targets[0]), ("correction", correction, targets[1])):
         book.add(f"{folder.name}: {what} precision", score.precision, "", better="higher")

@@ -49,11 +49,11 @@ def _judge_cells(book: Book, spark: SparkSession, keep: Keep, path: Path, key: s
     true = changed.merge(wrong, on=["key", "column"])
     book.add(f"bank, {table}: changed cells that were wrong", len(true) / max(1, len(changed)), "share", better="higher")
     right = _same(true["value_after"], true["truth"]).sum()
-    book.add(f"bank, {table}: changed cells that are right now", right / max(1, len(changed)), "share", better="higher")
+    book.add(f"bank, {table}: changed cells that are right now", int(right) / max(1, len(changed)), "share", better="higher")
     for kind, each in judged.groupby("kind"):
         name = f"bank, {table}, {kind} ({len(each):,} cells)"
-        book.add(f"{name}: noticed", each["noticed"].mean(), "share", better="higher")
-        book.add(f"{name}: corrected", (each["noticed"] & each["right"]).mean(), "share", better="higher")
+        book.add(f"{name}: noticed", float(each["noticed"].mean()), "share", better="higher")
+        book.add(f"{name}: corrected", float((each["noticed"] & each["right"]).mean()), "share", better="higher")
 
 
 def _cells(rows: pd.DataFrame, key: str, texts: list[str]) -> pd.DataFrame:

@@ -13,6 +13,8 @@ CellStep = NullTokens | Number | Date | Unusual | Outlier | Fill
 """Steps that look at one cell only, and not at the whole column."""
 _CENTURY = 1200
 """Months."""
+_NOISY = 15
+"""From so many decimals on a number is taken for one that passed through floating point, whose 16th digit is noise."""
 
 
 def after(step: CellStep, value: Column, rows: DataFrame) -> Column:
@@ -33,17 +35,30 @@ def after(step: CellStep, value: Column, rows: DataFrame) -> Column:
 
 
 def _plain_number(value: Column, step: Number) -> Column:
-    """Sign, digits and decimals as text, so that no digit is lost; numbers with a leading zero are codes and stay."""
+    """Sign, digits and decimals as text, so that no digit is lost; numbers with a leading zero are codes and stay.
+
+    0.30000000000000004 is 0.3, which it was before somebody stored it as a floating-point number.
+    """
     units = "|".join(rf"\Q{unit}\E" for unit in sorted(step.units, key=len, reverse=True))
     point = rf"\Q{step.decimal}\E"
     form = rf"(?i)^\s*([+-]?)(0|[1-9]\d*)(?:{point}(\d+))?\s*(?:{units})?\s*$"
     sign, whole, broken = (F.regexp_extract(value, form, group) for group in (1, 2, 3))
-    decimals = F.rtrim(broken, F.lit("0"))
+    exact = F.rtrim(broken, F.lit("0"))
+    decimals = F.when(F.length(exact) >= _NOISY, _without_noise(whole, exact)).otherwise(exact)
     fraction = F.when(decimals != "", F.concat(F.lit("."), decimals)).otherwise("")
     number = F.concat(F.when(sign == "-", "-").otherwise(""), whole, fraction)
     # A decimal comma is gone after the first time, and the result must be read as it was meant.
     done = F.regexp_like(value, F.lit(r"^-?(0|[1-9]\d*)(\.\d*[1-9])?$")) if step.decimal == "," else F.lit(False)
     return F.when(~done & F.regexp_like(value, F.lit(form)), number).otherwise(value)
+
+
+def _without_noise(whole: Column, decimals: Column) -> Column:
+    """The decimals of what 15 significant digits say of the number, where that is not below 0.0001 or above 10^15."""
+    number = F.concat(whole, F.lit("."), decimals).cast("double")
+    shown = F.regexp_extract(F.format_string("%.15g", number), r"^\d+\.(\d*?)0*$", 1)
+    # Rounding up to the next whole number would change what stands before the point.
+    noisy = number.between(1e-4, 1e14) & (F.floor(F.format_string("%.15g", number).cast("double")) == F.floor(number))
+    return F.when(noisy, shown).otherwise(decimals)
 
 
 def _iso_date(value: Column, step: Date) -> Column:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from rapidfuzz import process
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import OSA
 
 MOST_VALUES = 5_000
 """Distinct values, or words, of a column that are compared with each other; a column with more is not looked at."""
@@ -61,11 +61,11 @@ def _near(word: str, other: str) -> bool:
     if any(sign.isdigit() for sign in word + other) or word.casefold() == other.casefold():
         return False
     allowed = _allowed(len(other))
-    return Levenshtein.distance(word, other, score_cutoff=allowed) <= allowed
+    return OSA.distance(word, other, score_cutoff=allowed) <= allowed
 
 
 def _allowed(length: int) -> int:
-    """Letters that may differ in a word (Levenshtein 1966): a third, and one in short ones."""
+    """Slips that a word may have (Damerau 1964: a letter more, less, another, or two exchanged): one per three letters."""
     return max(1, length // 3)
 
 
@@ -89,7 +89,7 @@ def _as_often(ranked: list[tuple[str, int]], cells: float) -> int:
 
 def _nearest(value: str, often: list[str], counts: Mapping[str, int]) -> str | None:
     limit = max(1, len(value) // 3)
-    near = process.extract(value, often, scorer=Levenshtein.distance, score_cutoff=limit, limit=None)
+    near = process.extract(value, often, scorer=OSA.distance, score_cutoff=limit, limit=None)
     found = sorted((distance, -counts[other], other) for other, distance, _ in near if alike(value, other))
     if not found or (len(found) > 1 and found[1][0] == found[0][0] and -found[0][1] < -3 * found[1][1]):
         return None
@@ -118,7 +118,7 @@ def _trust(counts: Mapping[str, int], slips: int) -> float:
 
 
 def _has_neighbour(value: str, values: list[str]) -> bool:
-    near = process.extract(value, values, scorer=Levenshtein.distance, score_cutoff=max(1, len(value) // 3), limit=None)
+    near = process.extract(value, values, scorer=OSA.distance, score_cutoff=max(1, len(value) // 3), limit=None)
     return any(other != value and alike(value, other) for other, _, _ in near)
 
 
