@@ -16,6 +16,7 @@ from kveil.clean.suggest.memory import Decision, weighed
 from kveil.clean.suggest.numbers import numbered
 from kveil.clean.suggest.recipe_file import written
 from kveil.clean.suggest.repairs import of_table
+from kveil.cli import main
 from kveil.errors import SettingsError
 from kveil.settings import Policy, load
 from kveil.settings.recipe import Fill, Merge, NullTokens, Recipe
@@ -181,6 +182,14 @@ class TestFile:
         assert Recipe.model_validate(yaml.safe_load(text)).steps == steps
         (tmp_path / "steps.yml").write_text(text)
         assert Recipe.model_validate("steps.yml", context={"folder": tmp_path}).steps == steps
+
+    def test_a_recipe_that_may_hold_answers_is_not_written_over(self, tmp_path, capsys):
+        there = tmp_path / "steps.yml"
+        there.write_text("steps: []")
+        with pytest.raises(SystemExit) as ended:
+            main(["suggest", str(tmp_path / "policy.yml"), "--out", str(there)])
+        assert ended.value.code == 2 and "is there already, and may hold answers" in capsys.readouterr().err
+        assert there.read_text() == "steps: []"
 
     def test_an_empty_recipe_is_a_recipe(self):
         assert Recipe.model_validate(yaml.safe_load(written("shop", []))).steps == []
