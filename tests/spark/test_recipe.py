@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+import yaml
 from kveil.clean.expect import judged
 from kveil.clean.near import is_near_duplicate
 from kveil.clean.recipe import applied
@@ -17,6 +18,7 @@ from kveil.clean.stage import run
 from kveil.clean.steps import after
 from kveil.clean.suggest.run import suggest
 from kveil.errors import ContractError, SettingsError
+from kveil.rights.retain import retain
 from kveil.settings.clean import Clean, NearDuplicates
 from kveil.settings.recipe import Date, Fill, Merge, NullTokens, Number, Outlier, Recipe, Repair, Unusual
 from kveil.tables.people import places
@@ -282,7 +284,7 @@ def stage_of(context, policy_of, spark):
     """The context of stage clean over the dirty rows."""
 
     def make(**clean):
-        policy = policy_of(SOURCES, clean=clean)
+        policy = policy_of(SOURCES, clean=clean, retention={"raw": 3650})
         ctx = context(policy, stage="clean")
         if not ctx.store.exists(RAW.of(policy, "base")):
             rows = [(n, n % 9, datetime(2020, 1, 1) + timedelta(hours=n), *rest) for n, *rest in dirty()]
@@ -295,8 +297,6 @@ def stage_of(context, policy_of, spark):
 
 class TestStage:
     def test_a_suggested_recipe_is_applied_logged_remembered_and_can_be_undone(self, stage_of):
-        import yaml
-
         recipe = yaml.safe_load(suggest(stage_of()))
         recipe["steps"][0]["accept"] = False
         ctx = stage_of(recipe=recipe, keep_old_values=True)
@@ -314,6 +314,8 @@ class TestStage:
         decided = {(row["step"], row["column"], row["accepted"]) for row in ctx.store.read(ctx.ref(SUGGESTIONS)).collect()}
         assert decided == {(step.step, step.column, step.accept) for step in steps.steps if step.accept != "ask"}
         assert not any(ctx.store.exists(working.of(ctx.policy, "base")) for working in (REPAIR, REPAIRED, FACTS))
+        retain(ctx)
+        assert not ctx.store.exists(ctx.ref(CLEANED_CELLS))
         again = yaml.safe_load(suggest(ctx))
         assert again["steps"][0]["accept"] is False and "refused before" in again["steps"][0]["reason"]
 

@@ -53,11 +53,11 @@ def _plain_number(value: Column, step: Number) -> Column:
 
 
 def _without_noise(whole: Column, decimals: Column) -> Column:
-    """The decimals of what 15 significant digits say of the number, where that is not below 0.0001 or above 10^15."""
-    number = F.concat(whole, F.lit("."), decimals).cast("double")
+    """The decimals of what 15 significant digits say of the number, where that is from 0.0001 to 10^14."""
+    number = F.concat(whole, F.lit("."), decimals).try_cast("double")
     shown = F.regexp_extract(F.format_string("%.15g", number), r"^\d+\.(\d*?)0*$", 1)
     # Rounding up to the next whole number would change what stands before the point.
-    noisy = number.between(1e-4, 1e14) & (F.floor(F.format_string("%.15g", number).cast("double")) == F.floor(number))
+    noisy = number.between(1e-4, 1e14) & (F.floor(F.format_string("%.15g", number).try_cast("double")) == F.floor(number))
     return F.when(noisy, shown).otherwise(decimals)
 
 
