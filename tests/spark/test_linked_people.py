@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 
 import pytest
+from kveil.clean.log import CleaningLog
+from kveil.clean.people.run import made_one
 from kveil.clean.people.survivors import one_row_each, survivors, with_survivors
 from kveil.clean.stage import run
 from kveil.errors import ContractError
@@ -85,8 +87,8 @@ def register():
 
 @pytest.fixture
 def stage_of(context, policy_of, spark):
-    def make(**people):
-        clean = {"people": {**ASKED, **people}, "joins": [{"source": "people", "by": "person"}]}
+    def make():
+        clean = {"people": ASKED, "joins": [{"source": "people", "by": "person"}]}
         ctx = context(policy_of(SOURCES, clean=clean), stage="clean")
         start = datetime(2020, 1, 1)
         payments = [(person, start + timedelta(days=n), n) for n, (person, *_) in enumerate(register())]
@@ -116,6 +118,8 @@ def test_a_person_registered_twice_is_one_from_the_clean_table_to_the_request(st
     assert {PEOPLE, PEOPLE_PAIRS} <= {place.table for place in places(ctx.policy)}
 
 
-def test_more_registrations_than_are_compared_are_refused(stage_of):
-    with pytest.raises(ContractError, match=r"people has 220 rows, and at most 200 are compared in memory"):
-        run(stage_of(most=200))
+def test_more_registrations_than_are_compared_are_refused(context, policy_of, spark):
+    clean = {"people": {**ASKED, "most": 2}, "joins": [{"source": "people", "by": "person"}]}
+    ctx = context(policy_of(SOURCES, clean=clean), stage="clean")
+    with pytest.raises(ContractError, match=r"people has 3 rows, and at most 2 are compared in memory"):
+        made_one(ctx, "people", spark.range(3).withColumnRenamed("id", "person"), CleaningLog())

@@ -122,6 +122,10 @@ class TestSteps:
         }
         assert suggested(seen(columns, {**dict.fromkeys(columns, "string"), "cents": "bigint"})) == []
 
+    def test_a_table_without_rows_suggests_nothing(self):
+        empty = pa.table({name: pa.chunked_array([], pa.string()) for name in ("a", "b")})
+        assert suggested(Look("sales", 0, {"a": "string", "b": "int"}, {}, empty)) == []
+
     def test_a_table_tells_wrong_cells_and_missing_ones(self):
         random = np.random.default_rng(1)
         shops = random.integers(0, 20, 400)
