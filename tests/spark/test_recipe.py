@@ -29,8 +29,8 @@ from kveil.tables.schema import (
     FACTS,
     QUALITY_METRICS,
     RAW,
-    REPAIR,
     REPAIRED,
+    REPAIRED_IN_TURN,
     SUGGESTIONS,
 )
 from pyspark.sql import functions as F
@@ -313,7 +313,7 @@ class TestStage:
         self.check_undo(ctx)
         decided = {(row["step"], row["column"], row["accepted"]) for row in ctx.store.read(ctx.ref(SUGGESTIONS)).collect()}
         assert decided == {(step.step, step.column, step.accept) for step in steps.steps if step.accept != "ask"}
-        assert not any(ctx.store.exists(working.of(ctx.policy, "base")) for working in (REPAIR, REPAIRED, FACTS))
+        assert not any(ctx.store.exists(working.of(ctx.policy, "base")) for working in (REPAIRED, REPAIRED_IN_TURN, FACTS))
         retain(ctx)
         assert not ctx.store.exists(ctx.ref(CLEANED_CELLS))
         again = yaml.safe_load(suggest(ctx))

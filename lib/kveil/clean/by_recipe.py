@@ -13,11 +13,11 @@ from kveil.clean.suggest.memory import kind_of
 from kveil.context import Context
 from kveil.settings.recipe import Step
 from kveil.tables.declaration import Table
-from kveil.tables.schema import CLEANED_CELLS, FACTS, RAW, REPAIR, REPAIRED, SUGGESTIONS
+from kveil.tables.schema import CLEANED_CELLS, FACTS, RAW, REPAIRED, REPAIRED_IN_TURN, SUGGESTIONS
 from kveil.tables.store import NO_STATISTICS
 
 _OLD = "_kveil_old_"
-_WORKING: Mapping[str, Table] = {"rows": REPAIR, "repaired": REPAIRED, "facts": FACTS}
+_WORKING: Mapping[str, Table] = {"rows": REPAIRED, "rows_in_turn": REPAIRED_IN_TURN, "facts": FACTS}
 
 
 def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:

@@ -17,6 +17,8 @@ from kveil.settings.recipe import Fill, Merge, Repair, Step
 
 MOST_PASSES = 8
 """Passes after which columns that still change are left as they were."""
+_TURNS = ("rows", "rows_in_turn")
+"""A pass reads what the one before it wrote, so they write in turn."""
 _SHORTEST_TOLD = 2
 """Where other columns speak for or against a misspelling, it may be this short."""
 
@@ -54,15 +56,15 @@ def _to_rest(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep) -> 
     total: Counter[int] = Counter()
     changed: Counter[int] = Counter()
     for number in range(1, MOST_PASSES + 1):
-        rows, changed = _passed(rows, steps, keep)
+        rows, changed = _passed(rows, steps, keep, _TURNS[number % 2])
         total += changed
         if not +changed:
             return Applied(rows, dict(total), number), []
     return Applied(rows, dict(total), MOST_PASSES), sorted({step.column for i, step in steps if changed[i]})
 
 
-def _passed(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep) -> tuple[DataFrame, Counter[int]]:
-    """The rows after one pass, and the cells that each step changed."""
+def _passed(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep, name: str) -> tuple[DataFrame, Counter[int]]:
+    """The rows after one pass, and the cells that each step changed. What repairs make of them is kept under the name."""
     first = [(i, step) for i, step in steps if isinstance(step, CellStep) and not isinstance(step, Fill)]
     rows, changed = _cell_by_cell(rows, first)
     merges = [(i, step) for i, step in steps if isinstance(step, Merge)]
@@ -71,7 +73,7 @@ def _passed(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep) -> t
         changed += cells
     repairs = [(i, step) for i, step in steps if isinstance(step, Repair)]
     if repairs:
-        rows, cells = _repaired(rows, repairs, keep)
+        rows, cells = _repaired(rows, repairs, keep, name)
         changed += cells
     fills = [(i, step) for i, step in steps if isinstance(step, Fill)]
     rows, cells = _cell_by_cell(rows, fills)
@@ -116,13 +118,12 @@ def _replaced(rows: DataFrame, column: str, others: dict[str, str]) -> DataFrame
     return found.withColumn(column, F.coalesce("_kveil_other", column)).select(*rows.columns)
 
 
-def _repaired(rows: DataFrame, repairs: Sequence[tuple[int, Repair]], keep: Keep) -> tuple[DataFrame, Counter[int]]:
+def _repaired(rows: DataFrame, repairs: Sequence[tuple[int, Repair]], keep: Keep, name: str) -> tuple[DataFrame, Counter[int]]:
     asked = [repair for _, repair in repairs]
-    rows = keep(rows, "rows")
     counts = few_valued(rows, [repair.column for repair in asked], MOST_VALUES)
     known = keep(facts(rows, determinants(asked), _meant(rows.sparkSession, asked, counts)), "facts")
     before = {repair.column: F.col(repair.column).alias(f"_kveil_before_{repair.column}") for repair in asked}
-    both = keep(repaired(rows.select("*", *before.values()), asked, known), "repaired")
+    both = keep(repaired(rows.select("*", *before.values()), asked, known), name)
     differ = {i: ~F.col(repair.column).eqNullSafe(F.col(f"_kveil_before_{repair.column}")) for i, repair in repairs}
     return both.select(*rows.columns), _counted(both, differ)
 

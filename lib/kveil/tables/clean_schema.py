@@ -59,18 +59,18 @@ PEOPLE_PAIRS = Table(
     ),
     personal=Personal("column", "person"),
 )
-REPAIR = Table(
-    "restricted",
-    "{policy}_{source}_repair",
-    "A source's rows before a pass of repairs; destroyed when the clean table is written.",
-    (),
-    "the source's columns",
-    REMADE,
-)
 REPAIRED = Table(
     "restricted",
     "{policy}_{source}_repaired",
     "A source's rows after a pass of repairs; destroyed when the clean table is written.",
+    (),
+    "the source's columns and, as _kveil_before_NAME, what they held before the pass",
+    REMADE,
+)
+REPAIRED_IN_TURN = Table(
+    "restricted",
+    "{policy}_{source}_repaired_in_turn",
+    "The same of every second pass, since a pass reads what the one before it wrote.",
     (),
     "the source's columns and, as _kveil_before_NAME, what they held before the pass",
     REMADE,
