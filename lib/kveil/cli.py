@@ -18,11 +18,12 @@ from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
 from kveil.classify.door import draft_of, names_of, next_steps, require_new, write_new
 from kveil.classify.run import Asked
+from kveil.clean.suggest.run import suggest
 from kveil.collect.consent import in_utc
 from kveil.collect.explain import explained
 from kveil.collect.opened import opened
 from kveil.context import Context
-from kveil.errors import GuaranteeError, KveilError
+from kveil.errors import GuaranteeError, KveilError, SettingsError
 from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
@@ -198,6 +199,21 @@ def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str
     write_new(out, told)
     for line in next_steps(out):
         click.echo(line)
+
+
+@commands.command("suggest")
+@_POLICY
+@_LAKE
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file for it; default: standard output.")
+def suggest_recipe(policy: str, lake: str, out: Path | None) -> None:
+    """Writes what would make the collected sources clean, as a recipe to accept or refuse step by step; changes no table."""
+    if out and out.exists():
+        raise SettingsError([f"--out: {out} is there already, and may hold answers; give a new file or remove it"])
+    with _asked(policy, lake, "suggest") as ctx:
+        text = suggest(ctx)
+    if out:
+        out.write_text(text, encoding="utf-8")
+    click.echo(f"the recipe is in {out}; name it as clean.recipe in {policy}" if out else text, nl=bool(out))
 
 
 @commands.command("retain")

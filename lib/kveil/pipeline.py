@@ -77,7 +77,7 @@ STAGES: tuple[Stage, ...] = (
         "corrects, joins, converts to EUR cents, derives label and history, splits people",
         ("person", "sources", "clean"),
         (t.RAW,),
-        (t.CLEAN, t.CLEANING_LOG),
+        (t.CLEAN, t.CLEANING_LOG, t.CLEANED_CELLS, t.SUGGESTIONS, t.QUALITY_METRICS, t.PEOPLE, t.PEOPLE_PAIRS),
         kveil.clean.stage.run,
     ),
     Stage(

@@ -12,10 +12,10 @@ class CleaningLog:
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
 
-    def add(self, source: str, rule: str, before: int, after: int, cells: int = 0) -> None:
-        """One rule."""
+    def add(self, source: str, rule: str, before: int, after: int, cells: int = 0, **more: Any) -> None:
+        """One rule; `more` are columns of the log that few rules have."""
         counts = {"rows_before": before, "rows_after": after, "cells_changed": cells}
-        self.entries.append({"step": len(self.entries) + 1, "source": source, "rule": rule, **counts})
+        self.entries.append({"step": len(self.entries) + 1, "source": source, "rule": rule, **counts, **more})
 
     def add_removals(self, trail: Trail, counts: Mapping[int | None, int]) -> None:
         """Every removal of a trail, from its counts."""

@@ -3,33 +3,49 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from kveil.clean.by_recipe import by_recipe, destroy_working_tables, remember_decisions
 from kveil.clean.derive import derived, with_buckets
+from kveil.clean.expect import judged
 from kveil.clean.fate import Trail
 from kveil.clean.history import history_columns, person_days, with_days
 from kveil.clean.joins import FOUND, check_unique, joined
 from kveil.clean.log import CleaningLog
 from kveil.clean.money import daily_rates, has_no_rate, not_convertible, with_cents, with_rate
+from kveil.clean.near import is_near_duplicate
+from kveil.clean.people.run import made_one
 from kveil.clean.rules import Corrected, broken_range, corrected, in_words, without_duplicates
 from kveil.clean.split import person_splits
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
-from kveil.tables.schema import CLEAN, CLEANING_LOG, QUARANTINE, RAW, RAW_ROW
+from kveil.settings.expect import Referential
+from kveil.tables.schema import CLEAN, CLEANING_LOG, QUALITY_METRICS, QUARANTINE, RAW, RAW_ROW
 from kveil.tables.store import NO_STATISTICS
 
 
 def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
+    try:
+        return _cleaned(ctx)
+    finally:
+        if ctx.policy.clean.recipe.steps:
+            destroy_working_tables(ctx)
+
+
+def _cleaned(ctx: Context) -> StageResult:
     log, clean = CleaningLog(), ctx.policy.clean
     raw = _corrected(ctx, clean.base, log)
-    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
+    raw = _with_one_id_each(ctx, raw, log)
+    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
 
+    _remove_near_duplicates(ctx, base)
     _remove_out_of_range(ctx, base)
     _join_others(ctx, base, others)
     _date_and_convert(ctx, base, others)
@@ -46,7 +62,9 @@ def run(ctx: Context) -> StageResult:
             "joins and money with the data, and see whether anybody consents"
         )
     _store_clean(ctx, table, counts[None])
+    _meet_expectations(ctx)
     _store_quarantine(ctx, [*others.values(), base])
+    remember_decisions(ctx)
     ctx.store.replace_where(ctx.ref(CLEANING_LOG), ctx.rows(CLEANING_LOG, log.entries), policy=ctx.policy.name, build=ctx.build)
     return StageResult(rows_in=raw.count, rows_out=counts[None])
 
@@ -54,14 +72,18 @@ def run(ctx: Context) -> StageResult:
 def _other_sources(ctx: Context) -> list[str]:
     clean = ctx.policy.clean
     rates = [clean.money.rates] if clean.money and clean.money.rates else []
-    return list(dict.fromkeys([*(join.source for join in clean.joins), *rates]))
+    # Whoever tells which ids are one person's comes first.
+    linked = [clean.people.source] if clean.people else []
+    return list(dict.fromkeys([*linked, *(join.source for join in clean.joins), *rates]))
 
 
 def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
     """A source's raw rows with their cells corrected, and the log of it."""
     clean = ctx.policy.clean
+    with _computable():
+        rows = by_recipe(ctx, name, log)
     with ctx.step(f"cells of {name}") as note:
-        fixed = corrected(ctx.read(RAW, name), clean.missing, clean.categories)
+        fixed = corrected(rows, clean.missing, clean.categories)
         note.text = f"{fixed.made_null + fixed.made_alike:,} cells of {fixed.count:,} rows"
     if clean.missing:
         log.add(name, "missing: listed tokens become null", fixed.count, fixed.count, fixed.made_null)
@@ -71,10 +93,18 @@ def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
     return fixed
 
 
+def _with_one_id_each(ctx: Context, base: Corrected, log: CleaningLog) -> Corrected:
+    """The base with one id per person, by which rows may have become alike."""
+    if ctx.policy.clean.people is None:
+        return base
+    return replace(base, rows=made_one(ctx, ctx.policy.clean.base, base.rows, log), all_differ=False)
+
+
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    trail = Trail(name, (_corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)).drop(RAW_ROW))
+    rows = _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)
+    trail = Trail(name, made_one(ctx, name, rows.drop(RAW_ROW), log))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
         log.add_removals(trail, trail.counts())
@@ -82,6 +112,13 @@ def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
         with ctx.step(f"keys of {name}"):
             check_unique(trail.staying(), join)
     return trail
+
+
+def _remove_near_duplicates(ctx: Context, base: Trail) -> None:
+    near, time = ctx.policy.clean.near_duplicates, ctx.policy.clean.time
+    if near:
+        reason = f"near duplicates: alike in {', '.join(near.by)} within {near.seconds} s of one before"
+        base.remove(reason, is_near_duplicate(base.rows, near, time))
 
 
 def _remove_out_of_range(ctx: Context, trail: Trail) -> None:
@@ -135,6 +172,26 @@ def _store_clean(ctx: Context, table: DataFrame, expected: int) -> None:
             "makes several rows of one, use one that gives a single value"
         )
     ctx.store.forget_history(ref)
+
+
+def _meet_expectations(ctx: Context) -> None:
+    """Judges the clean table; where it is not what it must be, it is gone again and the metrics say why."""
+    expected = ctx.policy.clean.expect
+    if not expected:
+        return
+    with ctx.step("expectations") as note, _computable():
+        sources = {one.source for one in expected if isinstance(one, Referential)}
+        references = {name: ctx.read(RAW, name) for name in sources}
+        metrics = judged(ctx.store.read(ctx.ref(CLEAN)), expected, references, ctx.now)
+        unmet = [metric for metric in metrics if not metric["met"]]
+        note.text = f"{len(metrics) - len(unmet)} of {len(metrics)} met"
+    ref = ctx.ref(QUALITY_METRICS)
+    ctx.store.replace_where(ref, ctx.rows(QUALITY_METRICS, metrics), policy=ctx.policy.name, build=ctx.build)
+    failed = [metric for metric in unmet if metric["severity"] == "fail"]
+    if failed:
+        ctx.store.destroy(ctx.ref(CLEAN))
+        said = "; ".join(f"{metric['expected']}, but {metric['failed']:,} of {metric['rows']:,} rows fail" for metric in failed)
+        raise ContractError(f"clean.expect: {said}; clean the data, or change the expectation, its tolerance or its severity")
 
 
 def _store_quarantine(ctx: Context, trails: list[Trail]) -> None:

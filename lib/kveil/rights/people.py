@@ -11,10 +11,11 @@ from kveil.errors import SettingsError
 from kveil.session import SPARK_ERRORS
 from kveil.tables.declaration import ZONES, TableRef
 from kveil.tables.people import id_as_text
+from kveil.tables.schema import PEOPLE
 
 
 def named_people(ctx: Context, ids: Sequence[str], batch: str | None) -> DataFrame:
-    """The people as rows with a column `person`, ids as the tables have them, as text.
+    """The people as rows with a column `person`, ids as the tables have them, as text, with all ids of who is registered twice.
 
     SettingsError where the file is not as it should be, names nobody, or an id cannot be one; no id is repeated in it.
     """
@@ -28,7 +29,17 @@ def named_people(ctx: Context, ids: Sequence[str], batch: str | None) -> DataFra
     if counts["ids"] < counts["all"]:
         column, number = ctx.policy.person, counts["all"] - counts["ids"]
         raise SettingsError([f"{number:,} of the ids given cannot be values of {column} as the sources declare it; correct them"])
-    return people
+    return _with_other_ids(ctx, people)
+
+
+def _with_other_ids(ctx: Context, people: DataFrame) -> DataFrame:
+    """A request is about a person and so about all their registrations that cleaning knows to be theirs."""
+    ref = ctx.ref(PEOPLE)
+    if not ctx.store.exists(ref):
+        return people
+    known = ctx.store.read(ref)
+    theirs = known.join(people.distinct(), "person", "left_semi").select("survivor").distinct()
+    return people.unionByName(known.join(theirs, "survivor", "left_semi").select("person")).distinct()
 
 
 def _listed(ctx: Context, batch: str) -> DataFrame:

@@ -13,7 +13,7 @@ from kveil.settings import Policy
 from kveil.settings.regimes import age_column, limits
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import delete_before, purge
-from kveil.tables.schema import CLEAN, RAW, RETENTION_LOG
+from kveil.tables.schema import CLEAN, CLEANED_CELLS, RAW, RETENTION_LOG
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def retain(ctx: Context) -> list[dict[str, Any]]:
     busy = f"policy {ctx.policy.name}: a run is working in this lake; wait until it is done"
     with ctx.store.lake.locked(f"run-{ctx.policy.name}", busy):
         rows = [_deleted(ctx, table) for table in tables if ctx.store.exists(table.ref)]
+        # Values that cleaning replaced have no age of their own; the next run keeps those of the rows that are left.
+        ctx.store.destroy(ctx.ref(CLEANED_CELLS))
         ctx.store.append(ctx.ref(RETENTION_LOG), ctx.rows(RETENTION_LOG, rows))
     return rows
 

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kveil.settings.base import Identifier, Section
+from kveil.settings.expect import Expectations
+from kveil.settings.people import People
+from kveil.settings.recipe import Recipe
 
 
 class RangeRule(Section):
@@ -67,14 +70,30 @@ class Split(Section):
     holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
+class NearDuplicates(Section):
+    """Rows of the base alike in the columns `by` within `seconds` of one before: a payment sent twice. They are set aside."""
+
+    by: list[str] = Field(min_length=1)
+    seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
+
+
 class Clean(Section):
-    """The stage's recipe, applied in this order: missing, categories, duplicates, rules, joins, money, history, derive."""
+    """How the sources become one table, in this order: recipe, missing, categories, people, duplicates,
+    near_duplicates, rules, joins, money, history, derive, expect.
+
+    `recipe`: accepted steps of cleaning, in the file of a path or written here. `keep_old_values`: what the recipe replaced is
+    kept in the restricted zone, so that it can be undone.
+    """
 
     table: Identifier
     base: Identifier
     time: str
+    recipe: Recipe = Recipe()
+    keep_old_values: bool = False
     missing: list[str] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
+    people: People | None = None
+    near_duplicates: NearDuplicates | None = None
     rules: list[RangeRule] = Field(default_factory=list)
     joins: list[Join] = Field(default_factory=list)
     money: Money | None = None
@@ -82,3 +101,9 @@ class Clean(Section):
     buckets: dict[Identifier, Bucket] = Field(default_factory=dict)
     derive: dict[Identifier, str] = Field(default_factory=dict)
     split: Split = Split()
+    expect: Expectations = Field(default_factory=list)
+
+    @property
+    def sources_joined(self) -> list[str]:
+        """The sources whose rows make the table, the base first, each once."""
+        return list(dict.fromkeys([self.base, *(join.source for join in self.joins)]))

@@ -18,6 +18,7 @@ def clean_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tupl
     yield from _join_problems(sources, clean)
     yield from _column_problems(types, clean)
     yield from _rule_problems(sources, clean)
+    yield from _near_problems(sources[clean.base], clean)
     yield from _rates_problems(sources, clean)
     yield from _names_taken_twice(types, clean)
 
@@ -106,6 +107,13 @@ def _rule_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tupl
             )
         elif column is not None and not _is_number(column.type):
             yield f"clean.rules.{i}.column", f"{rule.column!r} is {column.type}; allowed: a number"
+
+
+def _near_problems(base: Source, clean: Clean) -> Iterator[tuple[str, str]]:
+    for i, name in enumerate(clean.near_duplicates.by if clean.near_duplicates else ()):
+        if name not in base.columns:
+            key = f"clean.near_duplicates.by.{i}"
+            yield key, f"source {clean.base!r} declares no column {name!r}; allowed: {', '.join(sorted(base.columns))}"
 
 
 def _rates_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tuple[str, str]]:

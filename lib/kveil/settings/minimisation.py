@@ -5,6 +5,7 @@ import re
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.clean import Clean
 from kveil.settings.consent import Consent, registry_columns
+from kveil.settings.expect import Referential
 from kveil.settings.law import Law
 from kveil.settings.regulations import in_force
 
@@ -22,8 +23,13 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
     used |= {join.by for join in clean.joins}
     used |= {bucket.column for bucket in clean.buckets.values()}
     used |= {word for text in clean.derive.values() for word in re.findall(r"\w+", text)}
+    used |= clean.people.used if clean.people and clean.people.source == source else set()
+    used |= {name for one in clean.expect for name in one.columns}
+    used |= {one.by for one in clean.expect if isinstance(one, Referential) and one.source == source}
+    used |= {name for step in clean.recipe.accepted(source) for name in step.columns}
     if source == clean.base:
         used.add(clean.time)
+        used |= set(clean.near_duplicates.by) if clean.near_duplicates else set()
     if clean.money:
         used |= set(clean.money.columns)
         used |= _RATES if source == clean.money.rates else set()

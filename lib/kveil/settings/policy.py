@@ -10,11 +10,14 @@ from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
 from kveil.settings.consent import Consent, registry_problems
+from kveil.settings.expect import expect_problems
 from kveil.settings.incremental import incremental_problems
 from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.people import people_problems
+from kveil.settings.recipe import recipe_problems
 from kveil.settings.sources import Source
 
 
@@ -40,6 +43,9 @@ class Policy(Section):
         yield from self._unknown_columns()
         yield from incremental_problems(self.sources, self.consent.registry)
         yield from clean_problems(self.sources, self.clean)
+        yield from recipe_problems(self.clean.recipe, self.sources, self.clean.sources_joined, self.person)
+        yield from people_problems(self.clean.people, self.sources, self.clean.sources_joined, self.person)
+        yield from expect_problems(self.clean.expect, self.sources, self.clean_columns())
         yield from registry_problems(self.person, self.consent.registry, self.sources)
         used = {name: self.used_columns(name) for name in self.sources}
         yield from law_problems(self.law, self.purpose, self.person, self.sources, used)

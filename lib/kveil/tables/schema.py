@@ -9,6 +9,14 @@ from kveil.tables.aggregate_schema import AGGREGATE as AGGREGATE
 from kveil.tables.aggregate_schema import AGGREGATE_GROUPS as AGGREGATE_GROUPS
 from kveil.tables.aggregate_schema import AGGREGATE_SECRET as AGGREGATE_SECRET
 from kveil.tables.aggregate_schema import AGGREGATES as AGGREGATES
+from kveil.tables.clean_schema import CLEANED_CELLS as CLEANED_CELLS
+from kveil.tables.clean_schema import FACTS as FACTS
+from kveil.tables.clean_schema import PEOPLE as PEOPLE
+from kveil.tables.clean_schema import PEOPLE_PAIRS as PEOPLE_PAIRS
+from kveil.tables.clean_schema import QUALITY_METRICS as QUALITY_METRICS
+from kveil.tables.clean_schema import REPAIRED as REPAIRED
+from kveil.tables.clean_schema import REPAIRED_IN_TURN as REPAIRED_IN_TURN
+from kveil.tables.clean_schema import SUGGESTIONS as SUGGESTIONS
 from kveil.tables.collect_schema import ATTEMPT as _ATTEMPT
 from kveil.tables.collect_schema import COLLECTED as COLLECTED
 from kveil.tables.collect_schema import COVERED as COVERED
@@ -141,6 +149,10 @@ CLEANING_LOG = Table(
         Column("rows_before", "bigint", "rows before the rule"),
         Column("rows_after", "bigint", "rows after the rule"),
         Column("cells_changed", "bigint", "cells whose value the rule changed"),
+        Column(
+            "rows_touched", "bigint", "rows in which the rule's column differs in the end; null for rules that count cells alone"
+        ),
+        Column("samples", "array<string>", "up to three changes, letters and digits masked; null where none were kept"),
         _RUN,
         _AT,
     ),
@@ -322,7 +334,8 @@ RUN_LOG = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, BUDGET_LEDGER,
+    RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, CLEANED_CELLS,
+    SUGGESTIONS, QUALITY_METRICS, PEOPLE, PEOPLE_PAIRS, REPAIRED, REPAIRED_IN_TURN, FACTS, BUDGET_LEDGER,
     BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
     PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
     AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,

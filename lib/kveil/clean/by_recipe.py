@@ -1,0 +1,125 @@
+"""A source's raw rows after the policy's recipe, with the log of it, old values where they are kept, and decisions remembered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from kveil.clean.log import CleaningLog
+from kveil.clean.recipe import Applied, Keep, applied
+from kveil.clean.repair.shapes import masked
+from kveil.clean.suggest.memory import kind_of
+from kveil.context import Context
+from kveil.settings.recipe import Step
+from kveil.tables.declaration import Table
+from kveil.tables.schema import CLEANED_CELLS, FACTS, RAW, REPAIRED, REPAIRED_IN_TURN, SUGGESTIONS
+from kveil.tables.store import NO_STATISTICS
+
+_OLD = "_kveil_old_"
+_WORKING: Mapping[str, Table] = {"rows": REPAIRED, "rows_in_turn": REPAIRED_IN_TURN, "facts": FACTS}
+
+
+def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:
+    """The raw rows, each once, after the accepted steps; as they are where the recipe has none for the source."""
+    raw, steps = ctx.read(RAW, source), ctx.policy.clean.recipe.accepted(source)
+    if not steps:
+        return raw
+    columns = sorted({step.column for step in steps})
+    with ctx.step(f"recipe for {source}") as note:
+        before = raw.select("*", *[F.col(name).alias(_OLD + name) for name in columns])
+        done = applied(before, steps, _keep(ctx, source))
+        told = _told(done.rows, columns)
+        note.text = f"{told['touched']:,} of {told['rows']:,} rows changed, in {done.passes} passes"
+        if done.unsettled:
+            note.text += f"; left as they were, since repairs of them never came to rest: {', '.join(done.unsettled)}"
+    _log(log, source, steps, done, told)
+    _keep_old_values(ctx, source, done.rows, columns)
+    return done.rows.select(*raw.columns)
+
+
+def remember_decisions(ctx: Context) -> None:
+    """Writes which steps of the recipe were accepted or refused, in place of what was known of this policy."""
+    decided = [
+        {
+            "source": step.source, "column": step.column, "step": kind_of(step)[0], "way": kind_of(step)[1],
+            "accepted": step.accept, "confidence": step.confidence,
+        }
+        for step in ctx.policy.clean.recipe.steps
+        if step.accept != "ask"
+    ]  # fmt: skip
+    if decided:
+        ctx.store.replace_where(ctx.ref(SUGGESTIONS), ctx.rows(SUGGESTIONS, decided), policy=ctx.policy.name)
+
+
+def destroy_working_tables(ctx: Context) -> None:
+    """Removes what the passes of repairs left behind."""
+    for source in ctx.policy.clean.sources_joined:
+        for table in _WORKING.values():
+            ctx.store.destroy(table.of(ctx.policy, source))
+
+
+def _keep(ctx: Context, source: str) -> Keep:
+    def keep(rows: DataFrame, name: str) -> DataFrame:
+        ref = _WORKING[name].of(ctx.policy, source)
+        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
+        return ctx.store.read(ref, ctx.store.version(ref))
+
+    return keep
+
+
+def _told(rows: DataFrame, columns: Sequence[str]) -> dict[str, Any]:
+    """Rows, rows touched, and per column its changed cells and up to three masked changes, the same on any partitioning."""
+    any_ = F.lit(False)
+    asked = [F.count("*").alias("rows")]
+    for name in columns:
+        differs = ~F.col(name).eqNullSafe(F.col(_OLD + name))
+        any_ = any_ | differs
+        change = F.when(differs, F.concat_ws(" -> ", _masked(_OLD + name), _masked(name)))
+        some = [F.min_by(change, _order(change)), F.max_by(change, _order(change)), F.min(change)]
+        asked += [
+            F.count_if(differs).alias(f"cells_{name}"),
+            F.array_distinct(F.array_compact(F.array(*some))).alias(f"some_{name}"),
+        ]
+    found = rows.agg(*asked, F.count_if(any_).alias("touched")).first()
+    assert found is not None, "an aggregation without groups has one row"
+    return found.asDict()
+
+
+def _masked(name: str) -> Column:
+    return masked(F.col(name).cast("string"))
+
+
+def _order(change: Column) -> Column:
+    return F.when(change.isNotNull(), F.xxhash64(change))
+
+
+def _log(log: CleaningLog, source: str, steps: Sequence[Step], done: Applied, told: Mapping[str, Any]) -> None:
+    for i, step in enumerate(steps):
+        rule = f"recipe: {step.step}: {step.column}"
+        if step.column in done.unsettled:
+            rule += ", left out since it never came to rest"
+        touched, samples = told[f"cells_{step.column}"], sorted(told[f"some_{step.column}"])
+        log.add(source, rule, told["rows"], told["rows"], done.cells.get(i, 0), rows_touched=touched, samples=samples)
+
+
+def _keep_old_values(ctx: Context, source: str, rows: DataFrame, columns: Sequence[str]) -> None:
+    if not ctx.policy.clean.keep_old_values:
+        return
+    person, key = ctx.policy.person, ctx.policy.sources[source].key
+    each = [
+        F.struct(
+            F.lit(name).alias("column"),
+            F.col(_OLD + name).cast("string").alias("old"),
+            F.col(name).cast("string").alias("new"),
+        )
+        for name in columns
+    ]
+    who = F.col(person).cast("string") if person in rows.columns else F.lit(None).cast("string")
+    keyed = F.to_json(F.struct(*key)) if key else F.lit("{}")
+    cells = rows.select(who.alias("person"), keyed.alias("key"), F.inline(F.array(*each)))
+    marks = {"build": F.lit(ctx.build), "source": F.lit(source), "run_id": F.lit(ctx.run_id), "written_at": F.lit(ctx.now)}
+    changed = cells.where("NOT (old <=> new)").withColumns(marks).select(*CLEANED_CELLS.names)
+    ref = ctx.ref(CLEANED_CELLS)
+    ctx.store.replace_where(ref, changed, source=source)
+    ctx.store.forget_history(ref)

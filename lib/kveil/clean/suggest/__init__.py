@@ -1,0 +1,1 @@
+"""Looks at sources and writes down what would make them clean, for a person to accept."""
