@@ -8,7 +8,7 @@ from kveil.classify.draft import drafted
 from kveil.classify.looked import classification
 from kveil.classify.plan import Classified, planned
 from kveil.classify.roles import column_of
-from kveil.classify.types import fitting_type, one_date_pattern
+from kveil.classify.types import fitting_type, lenient, one_date_pattern
 from kveil.cli import main
 from kveil.errors import SettingsError
 from kveil.profile.sampled import PERSON
@@ -185,6 +185,7 @@ def test_days_of_a_file_are_read_by_one_pattern_or_stay_texts():
     assert one_date_pattern(["dd.MM.yyyy", "dd.MM.yyyy"]) == "d.M.yyyy"
     assert one_date_pattern(["dd.MM.yyyy", "yyyy-MM-dd"]) is None
     assert one_date_pattern(["yyyy-MM-dd"]) is None
+    assert [lenient(each) for each in ("dd/MM/yy", "yyyyMMdd", "dd MMM yyyy")] == ["d/M/yy", "yyyyMMdd", "d MMM yyyy"]
 
 
 def test_sources_are_named_and_no_name_stands_twice():

@@ -1,5 +1,6 @@
 """Which SQL type the texts of a file fit, so that a draft can declare it."""
 
+import re
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -31,7 +32,8 @@ def fitting_type(texts: pa.Array) -> str:
 
 def lenient(pattern: str) -> str:
     """A date pattern whose days and months may have one digit or two."""
-    return pattern.replace("dd", "d").replace("MM", "M") if len(pattern) > 8 else pattern
+    # Months by name stay; and where nothing stands between year, month and day, their widths tell them apart.
+    return pattern if pattern.isalpha() else re.sub(r"(?<!M)MM(?!M)|dd", lambda found: found.group()[0], pattern)
 
 
 def one_date_pattern(patterns: Sequence[str]) -> str | None:
