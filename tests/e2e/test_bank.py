@@ -69,6 +69,8 @@ def test_the_bank_runs_through_all_stages_and_releases_no_direct_identifier(spar
     assert not DIRECT & set(released.columns)
     assert "customer_id" not in released.columns
     assert released.where("is_fraud").count() > 0
+    masked = {name: {row[name] for row in released.select(name).distinct().collect()} - {None} for name in ("mail", "reachable")}
+    assert masked == {"mail": {f"***@example.{end}" for end in ("org", "com", "net")}, "reachable": {"***"}}
     consents = store.read(schema.CONSENT.of(asked)).groupBy("decision").count().collect()
     assert {row.decision for row in consents} >= {"grant", "refuse", "withdraw"}
     stood = {(row.regulation, row.outcome) for row in store.read(schema.LAW_LOG.of(asked)).collect()}

@@ -240,6 +240,7 @@ def test_a_value_comes_back_after_rotation(moved):
     assert revealed(moved.ctx, "account", token, "a test") in set(ROWS.account)
 
 
+@pytest.mark.long
 def test_erasing_a_person_destroys_a_release_in_which_tokens_tell_their_rows(moved):
     ctx = moved.ctx
     erase(ctx, ctx.spark.createDataFrame([("2",)], "person string"))
