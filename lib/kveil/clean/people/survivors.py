@@ -8,30 +8,32 @@ from pyspark.sql import functions as F
 from kveil.settings.people import People, Survivor
 
 SURVIVOR = "survivor"
+_ID, _CLUSTER, _STAYS = "_kveil_id", "_kveil_cluster", "_kveil_stays"
 
 
 def survivors(rows: DataFrame, person: str, clusters: DataFrame) -> DataFrame:
     """Columns person and survivor (texts) of everybody in `clusters` (person, cluster): the id of the fullest row stays."""
-    members = rows.join(F.broadcast(clusters), F.col(person).cast("string") == clusters["person"]).drop(clusters["person"])
-    by_number = F.length(F.col(person).cast("string")), F.col(person).cast("string")
-    fullest = F.struct(-_filled(rows.columns), *by_number)
-    best = members.groupBy("cluster").agg(F.min_by(F.col(person).cast("string"), fullest).alias(SURVIVOR))
-    return clusters.join(best, "cluster").select("person", SURVIVOR)
+    numbered = clusters.select(F.col("person").alias(_ID), F.col("cluster").alias(_CLUSTER))
+    id_ = F.col(person).cast("string")
+    members = rows.join(F.broadcast(numbered), id_ == F.col(_ID))
+    fullest = F.struct((-_filled(rows.columns)).alias("empty"), F.length(id_).alias("digits"), id_.alias("id"))
+    best = members.groupBy(_CLUSTER).agg(F.min_by(id_, fullest).alias(SURVIVOR))
+    return numbered.join(best, _CLUSTER).select(F.col(_ID).alias("person"), SURVIVOR)
 
 
 def with_survivors(rows: DataFrame, person: str, found: DataFrame) -> DataFrame:
     """The rows, each once, with each id exchanged for the one that stays."""
-    names = found.select(F.col("person").alias("_kveil_id"), SURVIVOR)
-    joined = rows.join(names, rows[person].cast("string") == F.col("_kveil_id"), "left")
-    kept = F.coalesce(F.col(SURVIVOR).cast(rows.schema[person].dataType), person)
+    names = found.select(F.col("person").alias(_ID), F.col(SURVIVOR).alias(_STAYS))
+    joined = rows.join(names, F.col(person).cast("string") == F.col(_ID), "left")
+    kept = F.coalesce(F.col(_STAYS).cast(rows.schema[person].dataType), person)
     return joined.withColumn(person, kept).select(*rows.columns)
 
 
 def one_row_each(rows: DataFrame, person: str, found: DataFrame, asked: People) -> DataFrame:
     """The registrations with one row per person of `found`, its values by the rules of survivorship; the others as they are."""
-    ids = found.select(SURVIVOR).distinct()
+    ids = found.select(F.col(SURVIVOR).alias(_STAYS)).distinct()
     mapped = with_survivors(rows, person, found)
-    is_one = mapped[person].cast("string") == ids[SURVIVOR]
+    is_one = F.col(person).cast("string") == F.col(_STAYS)
     several = mapped.join(ids, is_one, "left_semi").groupBy(person).agg(*_values(rows, person, asked))
     return mapped.join(ids, is_one, "left_anti").unionByName(several.select(*rows.columns))
 
