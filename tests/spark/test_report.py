@@ -49,6 +49,7 @@ def policy(**changes):
                 "quasi_identifiers": {"city": {"kind": "category"}},
                 "noise": {"amount": {"lower": 0, "upper": 100, "epsilon": "0.5"}},
                 "insensitive": {"late": "the label"},
+                "accepted": {"city": "names of towns look like names of people"},
                 "budget": {"epsilon": "1.5"},
                 "aggregates": {
                     "cities": {
@@ -132,6 +133,22 @@ def filled(spark, tmp_path_factory):
         {"step": step, "source": "payments", "rule": f"rule {step}", "rows_before": 90, "rows_after": 90} for step in (10, 9)
     ]
     put(ctx, schema.CLEANING_LOG, *rules, minutes=50)
+    column = {
+        "table": "raw.bank_payments",
+        "position": 1,
+        "column": "city",
+        "type": "string",
+        "semantic": "city",
+        "role": "quasi",
+    }
+    put(ctx, schema.PROFILE_COLUMNS, {**column, "rows": 90, "missing": 9, "distinct": 2, "proven": False})
+    put(ctx, schema.PROFILE_COLUMNS, {**column, "rows": 1, "missing": 0, "distinct": 1}, policy="other")
+    value = {"table": "raw.bank_payments", "column": "city", "kind": "value"}
+    put(
+        ctx, schema.PROFILE_VALUES, {**value, "rank": 2, "shown": None, "rows": 1}, {**value, "rank": 1, "shown": "A", "rows": 80}
+    )
+    told = {"table": "raw.bank_payments", "kind": "dependency", "columns": ["city"], "told": "late", "confidence": 0.97}
+    put(ctx, schema.PROFILE_DEPENDENCIES, {**told, "support": 80})
     release = {"purpose": "scoring", "table": "release.bank_payments", "version": 4, "k": 5, "rows_in": 90, "rows_released": 88}
     release |= {"rows_suppressed": 2, "smallest_class": 5, "epsilon": Decimal("0.5"), "link_files_left": 0}
     put(ctx, schema.RELEASES, {**release, "release_id": "old", "version": 3}, minutes=80)
@@ -230,6 +247,14 @@ def test_facts_are_those_of_the_latest_build_and_release(found):
         (1, "old", "2025-03-11T08:00:00Z"),
         (2, "new", "2025-03-12T08:00:00Z"),
     ]
+
+
+def test_a_profile_shows_each_column_as_its_tables_have_it(found):
+    (table,) = found["profile"]
+    assert (table["table"], table["rows"]) == ("raw.bank_payments", 90)
+    (column,) = table["columns"]
+    assert (column["holds"], column["missing"], column["counts"], column["looks"]) == ("city (quasi-identifier)", 0.1, [80], "A")
+    assert table["sentences"] == ["Dependencies in the sample: city tells late (97.0%)."]
 
 
 def test_stages_show_the_last_outcome_with_the_figures_of_the_last_work(found):
