@@ -44,6 +44,7 @@ def test_every_table_is_written_by_a_stage_or_by_the_frame():
     inside_a_stage = {"{policy}_" + name for name in inner} | {"{policy}_{source}_landing"}
     frame = {"run_log", "keys", "{policy}_erased", "{policy}_erasing", "erasure_log", "retention_log"}
     frame |= {"profile_columns", "profile_values", "profile_dependencies"}
+    frame |= {"reveal_log", "key_rotations"}
     assert {table.pattern for table in schema.TABLES} == written | inside_a_stage | frame
 
 
