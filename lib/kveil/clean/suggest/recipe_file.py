@@ -20,7 +20,7 @@ def written(policy: str, steps: Sequence[Step], constant: Sequence[str] = ()) ->
     sure = sum(step.accept is True for step in steps)
     head = _HEAD.format(policy=policy, sure=sure, asked=sum(step.accept == "ask" for step in steps))
     for name in constant:
-        head += f"# {name} holds one value or none in every row looked at, so nothing can be learned from it; think of leaving it out.\n"
+        head += f"# {name} holds one value or none wherever it was looked at; think of leaving it out.\n"
     body = {"steps": [_document(step) for step in steps]}
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
 
