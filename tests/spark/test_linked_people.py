@@ -100,6 +100,7 @@ def stage_of(context, policy_of, spark):
     return make
 
 
+@pytest.mark.long
 def test_a_person_registered_twice_is_one_from_the_clean_table_to_the_request(stage_of):
     ctx = stage_of()
     run(ctx)

@@ -88,7 +88,6 @@ def dirty(size=240, seed=3):
     names = np.array([f"shop {i} of {chr(65 + i) * 6}" for i in range(12)], dtype=object)[shop]
     town[0], town[1], town[2], town[3] = "Salzbrug", "Graz" if town[1] != "Graz" else "Vienna", None, "n/a"
     kind[:5], kind[5] = "Food_Store", "food stroe"
-    names[7] = names[7].replace("shop", "shpo")
     return list(zip(range(size), names.tolist(), town.tolist(), kind.tolist(), strict=True))
 
 
@@ -96,7 +95,6 @@ ALL_STEPS = [
     NullTokens(step="null_tokens", source="base", column="town", tokens=["n/a"], accept=True),
     Merge(step="merge", source="base", column="kind", accept=True),
     Repair(step="repair", source="base", column="town", by=["shop"], fill=True, accept=True),
-    Repair(step="repair", source="base", column="shop", by=["town"], alone=False, accept=True),
     Repair(step="repair", source="base", column="kind", accept=True),
 ]
 
@@ -134,9 +132,8 @@ class TestApplied:
         assert found.keys() == before.keys()
         assert all(row["town"] == town[row["shop"]] for row in found.values())
         assert {row["kind"] for row in found.values()} == {"food store", "fuel"}
-        assert found[7]["shop"] == before[7]["shop"].replace("shpo", "shop")
         assert done.unsettled == [] and done.cells[1] == 5
-        assert sum(done.cells.values()) == 1 + 5 + 4 + 1 + 1
+        assert sum(done.cells.values()) == 1 + 5 + 4 + 1
 
     def test_doing_it_again_changes_nothing(self, cleaned, keep):
         _, done = cleaned
@@ -149,7 +146,7 @@ class TestApplied:
         rows, done = cleaned
         assert as_texts(applied(rows.repartition(3, "kind"), ALL_STEPS, keep).rows) == as_texts(done.rows)
 
-    def test_repairs_that_never_rest_are_left_out_and_said(self, spark, keep, monkeypatch):
+    def test_repairs_that_never_rest_are_left_out_and_said(self, spark, monkeypatch):
         """Two columns that each follow the other one: every pass exchanges them."""
         monkeypatch.setattr("kveil.clean.recipe.MOST_PASSES", 3)
         monkeypatch.setattr(
@@ -157,7 +154,7 @@ class TestApplied:
         )
         rows = spark.createDataFrame([("ab", "x")], "town string, kind string")
         steps = [Repair(step="repair", source="base", column="town"), Fill(step="fill", source="base", column="kind", value="y")]
-        done = applied(rows, steps, keep)
+        done = applied(rows, steps, lambda made, name: made)
         assert done.unsettled == ["town"]
         assert [tuple(row) for row in done.rows.collect()] == [("ab", "x")]
 
@@ -299,6 +296,9 @@ class TestStage:
     def test_a_suggested_recipe_is_applied_logged_remembered_and_can_be_undone(self, stage_of):
         recipe = yaml.safe_load(suggest(stage_of()))
         recipe["steps"][0]["accept"] = False
+        for step in recipe["steps"]:
+            # One repair takes seconds, and more of them prove nothing else.
+            step["accept"] = step["accept"] if step["step"] != "repair" or step["column"] == "town" else "ask"
         ctx = stage_of(recipe=recipe, keep_old_values=True)
         run(ctx)
         steps = Recipe.model_validate(recipe)

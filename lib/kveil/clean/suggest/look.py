@@ -41,6 +41,11 @@ class Look:
         telling = [name for name, type_ in self.types.items() if type_ in _TELLING]
         return dependencies(pa.table({name: _known(self.sample.column(name)) for name in telling}))
 
+    @property
+    def constant(self) -> list[str]:
+        """The columns of one value or none."""
+        return [name for name in self.types if self.rows > 1 and len(self.values(name)) < 2]
+
     def values(self, column: str) -> Mapping[str, int]:
         """A column's values with their cells: of all rows where it has few, else of the sample."""
         return self.few[column] if column in self.few else self._sampled[column]

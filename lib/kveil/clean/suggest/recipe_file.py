@@ -15,10 +15,12 @@ _HEAD = """\
 _FIRST = ("step", "source", "column", "accept", "confidence", "reason", "effect", "evidence")
 
 
-def written(policy: str, steps: Sequence[Step]) -> str:
-    """The file's text; reading it as a recipe gives the same steps."""
+def written(policy: str, steps: Sequence[Step], constant: Sequence[str] = ()) -> str:
+    """The file's text; reading it as a recipe gives the same steps. `constant` names columns of one value, as SOURCE.COLUMN."""
     sure = sum(step.accept is True for step in steps)
     head = _HEAD.format(policy=policy, sure=sure, asked=sum(step.accept == "ask" for step in steps))
+    for name in constant:
+        head += f"# {name} holds one value or none wherever it was looked at; think of leaving it out.\n"
     body = {"steps": [_document(step) for step in steps]}
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
 

@@ -1,15 +1,12 @@
 """`kveil suggest`: looks at the raw tables of a policy and writes a recipe."""
 
-from collections.abc import Iterator
-
 from kveil.clean.suggest.columns import of_columns
-from kveil.clean.suggest.look import look
+from kveil.clean.suggest.look import Look, look
 from kveil.clean.suggest.memory import Decision, weighed
 from kveil.clean.suggest.recipe_file import written
 from kveil.clean.suggest.repairs import of_table
 from kveil.context import Context
 from kveil.errors import ContractError
-from kveil.settings.recipe import Step
 from kveil.tables.schema import RAW, SUGGESTIONS
 
 
@@ -18,11 +15,14 @@ def suggest(ctx: Context) -> str:
 
     Raises ContractError where a source was not collected.
     """
-    steps = [step for source in ctx.policy.clean.sources_joined for step in _of_source(ctx, source)]
-    return written(ctx.policy.name, weighed(steps, _decisions(ctx)))
+    person, today = ctx.policy.person, ctx.now.date()
+    looks = [_look(ctx, source) for source in ctx.policy.clean.sources_joined]
+    steps = [step for seen in looks for step in (*of_columns(seen, person, today), *of_table(seen, person))]
+    constant = [f"{seen.source}.{name}" for seen in looks for name in seen.constant]
+    return written(ctx.policy.name, weighed(steps, _decisions(ctx)), constant)
 
 
-def _of_source(ctx: Context, source: str) -> Iterator[Step]:
+def _look(ctx: Context, source: str) -> Look:
     ref = RAW.of(ctx.policy, source)
     if not ctx.store.exists(ref):
         raise ContractError(f"suggest: table {ref} is missing; run stage collect first")
@@ -31,8 +31,7 @@ def _of_source(ctx: Context, source: str) -> Iterator[Step]:
         types = {name: columns[name].type for name in ctx.policy.used_columns(source)}
         seen = look(source, ctx.read(RAW, source), types)
         note.rows(seen.rows)
-    yield from of_columns(seen, ctx.policy.person, ctx.now.date())
-    yield from of_table(seen, ctx.policy.person)
+    return seen
 
 
 def _decisions(ctx: Context) -> list[Decision]:
