@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.cutting import BY_LABEL, BY_LOSS, BY_WIDTH, NO_CUT, Workspace, best_cut, moved_apart, workspace
+from kveil.privacy.cutting import BY_LABEL, BY_LOSS, BY_WIDTH, NO_CUT, best_cut, moved_apart
 from kveil.privacy.demand import Demand, Tally, added, cleared, demand, may_be_cut, met, tally
+from kveil.privacy.extents import Workspace, workspace
 from kveil.privacy.jit import compiled
 from kveil.privacy.models import Model
 from kveil.privacy.space import ORDERED, ROW, Fragment, Space, space_and_table

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.cutting import BY_LOSS, NO_CUT, Workspace, best_cut
+from kveil.privacy.cutting import BY_LOSS, NO_CUT, best_cut
 from kveil.privacy.demand import Demand, Tally, added, cleared, is_lasting, met
+from kveil.privacy.extents import Workspace
 from kveil.privacy.jit import compiled
 from kveil.privacy.space import SET, Space, penalty
 
