@@ -117,10 +117,11 @@ def _comparison(name: str, kind: Kind) -> ComparisonCreator:
 def _trained(people: SplinkDataFrame, asked: People, blocks: Sequence[tuple[str, ...]]) -> Linker | None:
     """A model whose parameters are estimated; None where no block lets them be.
 
-    Trained is within the widest blocks, which hold pairs of both kinds. One that holds hardly any of a kind drives a parameter to
-    an end of its range and leaves the model unusable; it is left out and the training begins anew.
+    Trained is within the narrowest blocks, where pairs of one person are many; the prior stays what it was estimated as, else it
+    would run to an end of its range there. A block in which that still happens leaves the model unusable: it is left out, and the
+    training begins anew.
     """
-    left = list(reversed(blocks))
+    left = list(blocks)
     while left:
         linker = Linker(people, _settings(asked, blocks), log_level=logging.ERROR)
         failed = _failed_at(linker, blocks[: _TRAINED_ON + 1], left[:_TRAINED_ON])
@@ -142,7 +143,9 @@ def _failed_at(linker: Linker, narrow: Sequence[tuple[str, ...]], blocks: Sequen
         training.estimate_probability_two_random_records_match(sure, recall=_RECALL)
     for block in blocks:
         try:
-            training.estimate_parameters_using_expectation_maximisation(block_on(*block))
+            training.estimate_parameters_using_expectation_maximisation(
+                block_on(*block), fix_probability_two_random_records_match=True
+            )
         except (ValueError, SplinkException):
             return block
     return None
