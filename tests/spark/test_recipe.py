@@ -88,13 +88,13 @@ def dirty(size=240, seed=3):
     names = np.array([f"shop {i} of {chr(65 + i) * 6}" for i in range(12)], dtype=object)[shop]
     town[0], town[1], town[2], town[3] = "Salzbrug", "Graz" if town[1] != "Graz" else "Vienna", None, "n/a"
     kind[:5], kind[5] = "Food_Store", "food stroe"
-    return list(zip(range(size), names.tolist(), town.tolist(), kind.tolist(), strict=True))
+    return list(zip(range(size), names.tolist(), shop.astype(str).tolist(), town.tolist(), kind.tolist(), strict=True))
 
 
 ALL_STEPS = [
     NullTokens(step="null_tokens", source="base", column="town", tokens=["n/a"], accept=True),
     Merge(step="merge", source="base", column="kind", accept=True),
-    Repair(step="repair", source="base", column="town", by=["shop"], fill=True, accept=True),
+    Repair(step="repair", source="base", column="town", by=["shop", "code"], fill=True, accept=True),
     Repair(step="repair", source="base", column="kind", accept=True),
 ]
 
@@ -114,7 +114,7 @@ def keep(spark, tmp_path_factory):
 @pytest.fixture(scope="module")
 def cleaned(spark, keep):
     """The dirty rows, and what all steps make of them."""
-    rows = keep(spark.createDataFrame(dirty(), "id int, shop string, town string, kind string"), "base")
+    rows = keep(spark.createDataFrame(dirty(), "id int, shop string, code string, town string, kind string"), "base")
     done = applied(rows, ALL_STEPS, keep)
     done.rows = keep(done.rows, "done")
     return rows, done
@@ -271,7 +271,15 @@ SOURCES = {
     "base": {
         "uri": "x",
         "key": ["id"],
-        "columns": {"id": "int", "person": "bigint", "at": "timestamp", "shop": "string", "town": "string", "kind": "string"},
+        "columns": {
+            "id": "int",
+            "person": "bigint",
+            "at": "timestamp",
+            "shop": "string",
+            "code": "string",
+            "town": "string",
+            "kind": "string",
+        },
     }
 }
 

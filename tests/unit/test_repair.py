@@ -82,14 +82,19 @@ class TestSpelling:
 
     def test_spellings_become_the_most_frequent_one(self):
         counts = {"food_store": 50, "Food Store": 3, "food store ": 2, "store": 1, "-": 9, "?": 1}
-        assert merged(counts, "fingerprint") == {"Food Store": "food_store", "food store ": "food_store"}
+        assert merged(counts, "spelling") == {"Food Store": "food_store", "food store ": "food_store"}
+
+    def test_the_order_of_words_is_no_matter_of_spelling(self):
+        counts = {"Anna Maria": 9, "Maria Anna": 2, "ANNA-MARIA": 1}
+        assert merged(counts, "spelling") == {"ANNA-MARIA": "Anna Maria"}
+        assert merged(counts, "fingerprint") == {"ANNA-MARIA": "Anna Maria", "Maria Anna": "Anna Maria"}
 
     def test_other_numbers_are_no_spelling(self):
         assert merged({"1.5": 3, "5.1": 1, "2024-01-02": 2, "2024-02-01": 1, "no 7": 1, "7 No": 2}, "fingerprint") == {
             "no 7": "7 No"
         }
 
-    @given(COUNTS, st.sampled_from(["fingerprint", "ngram"]))
+    @given(COUNTS, st.sampled_from(["spelling", "fingerprint", "ngram"]))
     def test_merging_again_merges_nothing(self, counts, method):
         others = merged(counts, method)
         after: dict[str, int] = {}

@@ -98,7 +98,7 @@ class TestSteps:
         tokens = next(step for step in steps if isinstance(step, NullTokens))
         assert tokens.tokens == ["n/a", "unknown"] and tokens.evidence.cells == 8
         assert [(step.by, step.evidence.cells) for step in steps if isinstance(step, Merge) and step.column == "kind"] == [
-            ("fingerprint", 8),
+            ("spelling", 8),
             ("ngram", 1),
         ]
 
@@ -132,8 +132,8 @@ class TestSteps:
         towns = np.array(["Vienna", "Graz", "Linz", "Salzburg"], dtype=object)[shops % 4]
         towns[:2], towns[10:16] = "Grraz", None
         (step,) = suggested(seen({"shop": shops.astype(str).tolist(), "town": towns.tolist()}))
-        assert (step.column, step.step, step.by, step.alone, step.fill) == ("town", "repair", ["shop"], True, True)
-        assert step.evidence.examples == ["Aaaaa -> Aaaa"]
+        assert (step.column, step.step, step.by, step.alone, step.fill) == ("town", "repair", ["shop"], True, False)
+        assert step.evidence.examples == ["Aaaaa -> Aaaa"] and "with fill: true also up to 6 missing ones" in step.effect
 
     def test_few_numbers_far_out_are_asked(self):
         random = np.random.default_rng(1)

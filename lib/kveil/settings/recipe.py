@@ -100,10 +100,13 @@ class Outlier(_Step):
 
 
 class Merge(_Step):
-    """Spellings of one category become its most frequent one; what is one category is told by OpenRefine's key collision."""
+    """Spellings of one category become its most frequent one. `by`: what else may differ.
+
+    spelling: case, accents, blanks and punctuation; fingerprint: also the order of words; ngram: also where words begin.
+    """
 
     step: Literal["merge"]
-    by: Literal["fingerprint", "ngram"] = "fingerprint"
+    by: Literal["spelling", "fingerprint", "ngram"] = "spelling"
 
 
 class Repair(_Step):

@@ -19,7 +19,10 @@ from splink import Linker, SettingsCreator, block_on
 from splink.backends.duckdb import DuckDBAPI
 from splink.internals.blocking_rule_creator import BlockingRuleCreator
 from splink.internals.comparison_creator import ComparisonCreator
+from splink.internals.exceptions import SplinkException
+from splink.internals.splink_dataframe import SplinkDataFrame
 
+from kveil.clean.suggest.words import known
 from kveil.settings.people import Kind, People
 
 ID = "unique_id"
@@ -46,16 +49,19 @@ def linked(people: pa.Table, asked: People) -> pa.Table:
     `people` holds ID and the asked columns as texts. Result: person, other (ids), probability, weight (log2 of the odds) and
     weights, which part of it each column gives; positive speaks for one person, negative against.
     """
+    # Two people without a phone have no phone in common, however that was written.
+    people = pa.table({ID: people[ID], **{name: known(people[name]) for name in asked.columns}})
     blocks = blocking(people, list(asked.columns))
     if not blocks:
         return PAIRS.empty_table()
     # In memory and without a temporary folder: what does not fit fails instead of lying on a disk. One thread, since sums in
     # another order differ in their last digits, and a pair at the threshold with them.
     with duckdb.connect(":memory:", config={"temp_directory": "", "threads": 1}) as connection, _quiet():
-        backend = DuckDBAPI(connection)
-        linker = Linker(backend.register(people), _settings(asked, blocks), log_level=logging.ERROR)
-        _train(linker, blocks)
-        found = linker.inference.predict(threshold_match_probability=asked.threshold).as_pyarrow_table()  # type: ignore[no-untyped-call]
+        linker = _trained(DuckDBAPI(connection).register(people), asked, blocks)
+        if linker is None:
+            return PAIRS.empty_table()
+        predicted = linker.inference.predict(threshold_match_probability=asked.threshold)
+        found = predicted.as_pyarrow_table()  # type: ignore[no-untyped-call]
     weights = pa.table({name: _weight(found, name) for name in asked.columns}).to_pylist()
     named = {"person": f"{ID}_l", "other": f"{ID}_r", "probability": "match_probability", "weight": "match_weight"}
     columns = {name: found[key].to_pylist() for name, key in named.items()}
@@ -108,17 +114,41 @@ def _comparison(name: str, kind: Kind) -> ComparisonCreator:
     return compare.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
 
 
-def _train(linker: Linker, blocks: Sequence[tuple[str, ...]]) -> None:
-    """Estimates u from random pairs; m by expectation maximisation within blocks of several columns, so that each has one."""
+def _trained(people: SplinkDataFrame, asked: People, blocks: Sequence[tuple[str, ...]]) -> Linker | None:
+    """A model whose parameters are estimated; None where no block lets them be.
+
+    Trained is within the narrowest blocks, where pairs of one person are many; the prior stays what it was estimated as, else it
+    would run to an end of its range there. A block in which that still happens leaves the model unusable: it is left out, and the
+    training begins anew.
+    """
+    left = list(blocks)
+    while left:
+        linker = Linker(people, _settings(asked, blocks), log_level=logging.ERROR)
+        failed = _failed_at(linker, blocks[: _TRAINED_ON + 1], left[:_TRAINED_ON])
+        if failed is None:
+            return linker
+        left.remove(failed)
+    return None
+
+
+def _failed_at(linker: Linker, narrow: Sequence[tuple[str, ...]], blocks: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Estimates the prior from agreement in two narrow blocks, u from random pairs, m by expectation maximisation in the blocks.
+
+    Returns the block in which that came to no end.
+    """
     training = linker.training
     training.estimate_u_using_random_sampling(max_pairs=_RANDOM_PAIRS, seed=1)
-    sure: list[str | BlockingRuleCreator] = [
-        block_on(*dict.fromkeys((*one, *other))) for one, other in combinations(blocks[: _TRAINED_ON + 1], 2)
-    ]
+    sure: list[str | BlockingRuleCreator] = [block_on(*dict.fromkeys((*one, *other))) for one, other in combinations(narrow, 2)]
     if sure:
         training.estimate_probability_two_random_records_match(sure, recall=_RECALL)
-    for block in blocks[:_TRAINED_ON]:
-        training.estimate_parameters_using_expectation_maximisation(block_on(*block))
+    for block in blocks:
+        try:
+            training.estimate_parameters_using_expectation_maximisation(
+                block_on(*block), fix_probability_two_random_records_match=True
+            )
+        except (ValueError, SplinkException):
+            return block
+    return None
 
 
 def _codes(column: pa.ChunkedArray) -> np.ndarray:

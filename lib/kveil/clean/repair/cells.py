@@ -18,6 +18,8 @@ _SIGN = 0.25
 """What one more sign of an error counts: likeness to the candidate, rarity, an unusual look."""
 _MEANT = 0.5
 """What it counts that the value is a misspelling of the candidate, where likeness is no chance."""
+_FEWEST_VOTERS = 2
+"""One column's word alone does not overrule a value: a first name tells most people's sex, and not everybody's."""
 _RARE = 0.1
 """A value is rare beside one that stands ten times as often."""
 _FACTS = "_kveil_facts_"
@@ -31,8 +33,9 @@ def determinants(repairs: Sequence[Repair]) -> Determinants:
 def repaired(rows: DataFrame, repairs: Sequence[Repair], facts: DataFrame) -> DataFrame:
     """The rows, each once, with the columns of the repairs corrected, all by the rows as they are now.
 
-    Score of a candidate: votes for it minus votes for the present value, per column that could vote, in [-1, 1]; plus what
-    the other signs count. The best candidate (by name among equals) is taken from THRESHOLD on. Null is filled by votes alone.
+    Score of a candidate: votes for it minus votes for the present value, per column that could vote (two at least), in
+    [-1, 1]; plus what the other signs count. The best candidate (by name among equals) is taken from THRESHOLD on. Null is
+    filled by votes alone.
     """
     names = sorted({name for repair in repairs for name in (repair.column, *repair.by)})
     known = rows
@@ -70,10 +73,11 @@ def _score(repair: Repair, value: Column, own: Column, votes: Column, told: Colu
         F.when(~shape_of(value).isin(repair.shapes), _SIGN).otherwise(0.0) if repair.shapes else F.lit(0.0),
         F.when(own["meant"] == told, _MEANT * own["trust"]).otherwise(0.0),
     ]
-    for_it = _weight(of_it) / max(1, len(repair.by)) * telling
-    against = _weight(F.filter(votes, lambda vote: vote["told"].eqNullSafe(value))) / max(1, len(repair.by))
+    voters = max(_FEWEST_VOTERS, len(repair.by))
+    for_it = _weight(of_it) / voters * telling
+    against = _weight(F.filter(votes, lambda vote: vote["told"].eqNullSafe(value))) / voters
     of_value = F.when(F.size(of_it) > 0, for_it + sum(signs[1:], signs[0])).otherwise(_SIGN + signs[-1])
-    return F.when(value.isNull(), for_it).otherwise(of_value) - against
+    return F.when(value.isNull(), _weight(of_it) / max(1, len(repair.by))).otherwise(of_value - against)
 
 
 def _weight(votes: Column) -> Column:

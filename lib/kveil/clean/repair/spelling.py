@@ -6,16 +6,21 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-Method = Literal["fingerprint", "ngram"]
+Method = Literal["spelling", "fingerprint", "ngram"]
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _NUMBERS = re.compile(r"\d+")
 _NGRAM = 2
 
 
+def spelling(value: str) -> str:
+    """The value's words without accents, case and punctuation, in their order."""
+    return " ".join(_SEPARATORS.sub(" ", _plain(value)).split())
+
+
 def fingerprint(value: str) -> str:
     """The value's words without accents, case, punctuation, repetition and order (OpenRefine's fingerprint)."""
-    return " ".join(sorted(set(_SEPARATORS.sub(" ", _plain(value)).split())))
+    return " ".join(sorted(set(spelling(value).split())))
 
 
 def ngram_fingerprint(value: str) -> str:
@@ -24,7 +29,7 @@ def ngram_fingerprint(value: str) -> str:
     return "".join(sorted({text[i : i + _NGRAM] for i in range(max(1, len(text) - _NGRAM + 1))}))
 
 
-KEYS: Mapping[Method, Callable[[str], str]] = {"fingerprint": fingerprint, "ngram": ngram_fingerprint}
+KEYS: Mapping[Method, Callable[[str], str]] = {"spelling": spelling, "fingerprint": fingerprint, "ngram": ngram_fingerprint}
 
 
 def merged(counts: Mapping[str, int], method: Method) -> dict[str, str]:

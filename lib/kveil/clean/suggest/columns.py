@@ -1,12 +1,13 @@
 """Steps that a column's own values suggest: words for nothing, dates, numbers, spellings, looks, outliers."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import numpy as np
 
 from kveil.clean.repair.shapes import shape, shape_counts, usual_shapes
-from kveil.clean.repair.spelling import merged
+from kveil.clean.repair.spelling import Method, merged
 from kveil.clean.suggest.dates import dated
 from kveil.clean.suggest.look import Look
 from kveil.clean.suggest.made import Found, changes, made
@@ -18,6 +19,12 @@ _EARLIEST = date(1900, 1, 1)
 _FEW_OTHERS = 0.05
 _CATEGORY = 0.2
 """A category has at most this many distinct values per cell."""
+_KEYS: tuple[tuple[Method, float, str], ...] = (
+    ("spelling", 0.9, "are others but for case, accents, blanks and punctuation"),
+    # Anna Maria and Maria Anna are two names.
+    ("fingerprint", 0.5, "have the words of another in another order, or some of them twice"),
+    ("ngram", 0.5, "have the same pairs of letters as another, as words that are written together have"),
+)
 _FENCE = 3.0
 """Tukey's outer fence: so many interquartile ranges beyond the quartiles lie values that are far out."""
 _KEY = 0.9
@@ -111,21 +118,22 @@ def _numbers(look: Look, name: str, values: Mapping[str, int], found: Numbered) 
 def _spellings(look: Look, name: str, values: Mapping[str, int]) -> Iterator[Merge]:
     if name not in look.few or len(values) > _CATEGORY * sum(values.values()):
         return
-    sure = merged(values, "fingerprint")
-    if sure:
-        cells = sum(values[value] for value in sure)
-        reason = f"{len(sure):,} values are others but for case, blanks, punctuation, accents or order of words"
-        effect = f"{cells:,} cells get the most frequent spelling"
-        yield Merge(step="merge", by="fingerprint", **made(look, name, Found(0.9, reason, effect, cells, changes(sure))))
-    left: dict[str, int] = {}
-    for value, count in values.items():
-        left[sure.get(value, value)] = left.get(sure.get(value, value), 0) + count
-    more = merged(left, "ngram")
-    if more:
-        cells = sum(left[value] for value in more)
-        reason = f"{len(more):,} values have the same pairs of letters as another, as words that are written together have"
-        effect = f"{cells:,} cells get the most frequent spelling"
-        yield Merge(step="merge", by="ngram", **made(look, name, Found(0.6, reason, effect, cells, changes(more))))
+    for by, confidence, reason in _KEYS:
+        others = merged(values, by)
+        if others:
+            cells = sum(values[value] for value in others)
+            found = Found(
+                confidence,
+                f"{len(others):,} values {reason}",
+                f"{cells:,} cells get the most frequent one",
+                cells,
+                changes(others),
+            )
+            yield Merge(step="merge", by=by, **made(look, name, found))
+        left: Counter[str] = Counter()
+        for value, count in values.items():
+            left[others.get(value, value)] += count
+        values = left
 
 
 def _looks(look: Look, name: str, values: Mapping[str, int]) -> Iterator[Unusual]:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from kveil.clean.repair.counts import Counts, few_valued
 from kveil.clean.repair.dependencies import Dependency, dependencies
 from kveil.clean.repair.likeness import MOST_VALUES
-from kveil.clean.suggest.words import is_nothing
+from kveil.clean.suggest.words import known
 
 MOST_ROWS = 20_000
 """Rows that are looked at one by one; chosen by their hash, so the same ones on any partitioning."""
@@ -39,7 +39,7 @@ class Look:
     def dependencies(self) -> dict[str, list[Dependency]]:
         """Which columns tell which, in the sample; columns of amounts and moments, and words for nothing, tell nothing."""
         telling = [name for name, type_ in self.types.items() if type_ in _TELLING]
-        return dependencies(pa.table({name: _known(self.sample.column(name)) for name in telling}))
+        return dependencies(pa.table({name: known(self.sample.column(name)) for name in telling}))
 
     @property
     def constant(self) -> list[str]:
@@ -66,10 +66,3 @@ def look(source: str, rows: DataFrame, types: Mapping[str, str]) -> Look:
     seen = [F.left(F.col(name).cast("string"), F.lit(_LONGEST_SEEN)).alias(name) for name in types]
     sample = rows.select(*types).orderBy(F.xxhash64(*types)).limit(MOST_ROWS).select(*seen)
     return Look(source, rows.count(), types, few_valued(rows, texts, MOST_VALUES), sample.toArrow())
-
-
-def _known(column: pa.ChunkedArray) -> pa.Array:
-    """The column with null for words that stand for nothing."""
-    encoded = column.combine_chunks().dictionary_encode()
-    values = [None if is_nothing(value) else value for value in encoded.dictionary.to_pylist()]
-    return pa.array(values, pa.string()).take(encoded.indices)

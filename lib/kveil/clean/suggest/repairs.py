@@ -31,14 +31,14 @@ def _repair(look: Look, name: str) -> Iterator[Repair]:
     against = _against(look, name, [one.determinant for one in by])
     cells = max(against if alone else 0, sum(values[value] for value in slips.meant))
     missing = look.seen(name) - sum(values.values())
-    fill = alone and by[0].lift >= _FILLS and 0 < missing <= _MOST_NULL * look.seen(name)
+    could_fill = alone and by[0].lift >= _FILLS and 0 < missing <= _MOST_NULL * look.seen(name)
     # What tells hardly more than chance only guards against corrections; it is no sign of an error.
-    if not (alone and against) and not slips.meant and not fill:
+    if not (alone and against) and not slips.meant and not could_fill:
         return
     found = Found(
         _confidence(by, slips, values, alone),
         _reason(by, slips, against),
-        _effect(cells, fill, missing),
+        _effect(cells, missing if could_fill else 0),
         cells,
         changes(slips.meant),
     )
@@ -47,7 +47,8 @@ def _repair(look: Look, name: str) -> Iterator[Repair]:
         by=[one.determinant for one in by],
         alone=alone,
         shapes=usual_shapes(shape_counts(values)),
-        fill=fill,
+        # Nobody knows whether a cell is missing by mistake; a person may say so.
+        fill=False,
         **made(look, name, found),
     )
 
@@ -85,6 +86,6 @@ def _reason(by: Sequence[Dependency], slips: Likeness, against: int) -> str:
     return "; ".join(told)
 
 
-def _effect(cells: int, fill: bool, missing: int) -> str:
-    filled = f", and up to {missing:,} missing ones are filled in" if fill else ""
+def _effect(cells: int, missing: int) -> str:
+    filled = f"; with fill: true also up to {missing:,} missing ones" if missing else ""
     return f"up to {cells:,} cells become what the signs together speak for{filled}"
