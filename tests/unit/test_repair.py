@@ -85,6 +85,7 @@ class TestSpelling:
         assert merged(counts, "spelling") == {"Food Store": "food_store", "food store ": "food_store"}
 
     def test_the_order_of_words_is_no_matter_of_spelling(self):
+        assert merged({"Müller": 9, "Muller": 2, "MÜLLER": 1}, "spelling") == {"MÜLLER": "Müller"}
         counts = {"Anna Maria": 9, "Maria Anna": 2, "ANNA-MARIA": 1}
         assert merged(counts, "spelling") == {"ANNA-MARIA": "Anna Maria"}
         assert merged(counts, "fingerprint") == {"ANNA-MARIA": "Anna Maria", "Maria Anna": "Anna Maria"}

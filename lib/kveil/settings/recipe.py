@@ -102,7 +102,7 @@ class Outlier(_Step):
 class Merge(_Step):
     """Spellings of one category become its most frequent one. `by`: what else may differ.
 
-    spelling: case, accents, blanks and punctuation; fingerprint: also the order of words; ngram: also where words begin.
+    spelling: case, blanks and punctuation; fingerprint: also accents and the order of words; ngram: also where words begin.
     """
 
     step: Literal["merge"]

@@ -14,13 +14,13 @@ _NGRAM = 2
 
 
 def spelling(value: str) -> str:
-    """The value's words without accents, case and punctuation, in their order."""
-    return " ".join(_SEPARATORS.sub(" ", _plain(value)).split())
+    """The value's words without case and punctuation, in their order. Accents count: Muller is a name beside Müller."""
+    return " ".join(_SEPARATORS.sub(" ", unicodedata.normalize("NFKC", value).casefold()).split())
 
 
 def fingerprint(value: str) -> str:
     """The value's words without accents, case, punctuation, repetition and order (OpenRefine's fingerprint)."""
-    return " ".join(sorted(set(spelling(value).split())))
+    return " ".join(sorted(set(_SEPARATORS.sub(" ", _plain(value)).split())))
 
 
 def ngram_fingerprint(value: str) -> str:

@@ -20,9 +20,9 @@ _FEW_OTHERS = 0.05
 _CATEGORY = 0.2
 """A category has at most this many distinct values per cell."""
 _KEYS: tuple[tuple[Method, float, str], ...] = (
-    ("spelling", 0.9, "are others but for case, accents, blanks and punctuation"),
+    ("spelling", 0.9, "are others but for case, blanks and punctuation"),
     # Anna Maria and Maria Anna are two names.
-    ("fingerprint", 0.5, "have the words of another in another order, or some of them twice"),
+    ("fingerprint", 0.5, "have the words of another without accents, in another order or some of them twice"),
     ("ngram", 0.5, "have the same pairs of letters as another, as words that are written together have"),
 )
 _FENCE = 3.0
