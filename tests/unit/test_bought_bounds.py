@@ -79,9 +79,8 @@ def test_where_all_values_are_one_the_range_is_tight():
     counts = np.histogram(np.full(100_000, 500), [*places, places[-1] + 1])[0].tolist()
     for _ in range(20):
         assert 400 < places[chosen(counts, Q(1, 100), 10, Q(1, 2), False, bits(len(places)))] <= 500
-        assert (
-            500 < places[chosen(counts, Q(99, 100), 10, Q(1, 2), True, bits(len(places)))] < 2048
-        )  # each of 32 steps is a third as likely as the one before
+        # Each of the 32 steps up to here is about a third as likely as the one before.
+        assert 500 < places[chosen(counts, Q(99, 100), 10, Q(1, 2), True, bits(len(places)))] < 2048
 
 
 def test_one_person_more_changes_the_odds_by_the_claim_at_most_and_by_half_of_it_here():
