@@ -16,18 +16,19 @@ from kveil.anonymize.aggregates import expected
 from kveil.anonymize.ledger.statement import statement, verification
 from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
-from kveil.classify.door import draft_of, names_of, next_steps, require_new, write_new
+from kveil.classify.door import draft_of, names_of, next_steps
 from kveil.classify.run import Asked
 from kveil.clean.suggest.run import suggest
 from kveil.collect.consent import in_utc
 from kveil.collect.explain import explained
 from kveil.collect.opened import opened
 from kveil.context import Context
-from kveil.errors import GuaranteeError, KveilError, SettingsError
+from kveil.errors import GuaranteeError, KveilError
 from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
+from kveil.new_file import require_new, write_new
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.profile.lines import lines
 from kveil.profile.profiled import profile
@@ -207,12 +208,12 @@ def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file for it; default: standard output.")
 def suggest_recipe(policy: str, lake: str, out: Path | None) -> None:
     """Writes what would make the collected sources clean, as a recipe to accept or refuse step by step; changes no table."""
-    if out and out.exists():
-        raise SettingsError([f"--out: {out} is there already, and may hold answers; give a new file or remove it"])
+    if out:
+        require_new(out)
     with _asked(policy, lake, "suggest") as ctx:
         text = suggest(ctx)
     if out:
-        out.write_text(text, encoding="utf-8")
+        write_new(out, text)
     click.echo(f"the recipe is in {out}; name it as clean.recipe in {policy}" if out else text, nl=bool(out))
 
 

@@ -5,13 +5,14 @@ import json
 import pandas as pd
 import pytest
 from kveil.anonymize.identifiers import check_identifiers
-from kveil.classify.door import draft_of, next_steps, write_new
+from kveil.classify.door import draft_of, next_steps
 from kveil.classify.run import Asked, classified
 from kveil.collect.opened import opened
 from kveil.errors import ContractError, GuaranteeError, SettingsError
 from kveil.generate.bank import Generator
 from kveil.generate.size import Bank
 from kveil.log import Progress
+from kveil.new_file import write_new
 from kveil.profile.lines import lines
 from kveil.profile.profiled import profile, profile_of
 from kveil.profile.sampled import PERSON, sampled

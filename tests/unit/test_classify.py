@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from kveil.classify.door import draft_of, identifier, names_of, next_steps, require_new
+from kveil.classify.door import draft_of, identifier, names_of, next_steps
 from kveil.classify.draft import drafted
 from kveil.classify.looked import classification
 from kveil.classify.plan import Classified, planned
@@ -11,6 +11,7 @@ from kveil.classify.roles import column_of
 from kveil.classify.types import fitting_type, lenient, one_date_pattern
 from kveil.cli import main
 from kveil.errors import SettingsError
+from kveil.new_file import require_new
 from kveil.profile.sampled import PERSON
 from kveil.settings import load
 

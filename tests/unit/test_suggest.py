@@ -198,7 +198,7 @@ class TestFile:
         there.write_text("steps: []")
         with pytest.raises(SystemExit) as ended:
             main(["suggest", str(tmp_path / "policy.yml"), "--out", str(there)])
-        assert ended.value.code == 2 and "is there already, and may hold answers" in capsys.readouterr().err
+        assert ended.value.code == 2 and "is there already; give a new file" in capsys.readouterr().err
         assert there.read_text() == "steps: []"
 
     def test_an_empty_recipe_is_a_recipe(self):

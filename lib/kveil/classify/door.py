@@ -1,6 +1,5 @@
-"""`kveil classify`: names of sources, the draft, and the file it is written to."""
+"""`kveil classify`: names of sources, the draft, and what is left to a person."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,25 +40,6 @@ def draft_of(sources: Mapping[str, Asked], name: str, person: str | None, label:
     if label is not None and not any(label in source.rows.columns for source in sources.values()):
         raise SettingsError([f"--label: no source has a column {label!r}; name one that a model shall learn"])
     return drafted(planned(classified(sources, unit, progress), unit, label), identifier(name))
-
-
-def require_new(path: Path) -> None:
-    """SettingsError where there is something at the path: a policy that a person has edited is never overwritten."""
-    if path.exists():
-        raise SettingsError([f"--out: {path} is there already; give a new file, so that no edited policy is lost"])
-
-
-def write_new(path: Path, text: str) -> None:
-    """Writes the file, as a whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        require_new(path)
-        beside.replace(path)
-    except OSError as error:
-        raise SettingsError([f"--out: {path} cannot be written ({error.strerror}); give another file"]) from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def next_steps(path: Path) -> Iterator[str]:
