@@ -66,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "collect",
         "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "law", "clean"),
+        ("person", "purpose", "sources", "consent", "law"),
         (),
         (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE, t.LAW_LOG),
         kveil.collect.stage.run,

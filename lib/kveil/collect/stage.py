@@ -25,6 +25,7 @@ from kveil.collect.row_counts import check_row_count
 from kveil.collect.stream import stream_in
 from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
+from kveil.settings.regimes import age_column
 from kveil.tables.people import with_erased
 from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
@@ -43,13 +44,22 @@ class _Collected:
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, used columns.
+    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, and what
+    other sections make of a source: its used columns, the one that its age counts from, whether it is the base.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    files = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
-    # A column that the policy begins to use is to be collected, though no file has changed.
-    found = {"files": files, "columns": {name: ctx.policy.used_columns(name) for name in ctx.policy.sources}}
+    policy = ctx.policy
+    found = {
+        name: {
+            "files": mark_of_inputs(ctx, name),
+            # A column that the policy begins to use is to be collected, though no file has changed.
+            "columns": policy.used_columns(name),
+            "age": age_column(policy.law, policy.clean, name),
+            "base": name == policy.clean.base,
+        }
+        for name in policy.sources
+    }
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
