@@ -30,7 +30,7 @@ RECIPE = [
 def measure(book: Book, spark: SparkSession, folder: Path, millions: float, repeats: int) -> None:
     """Cleans by rules alone, and by a recipe as well, in turns with copying the raw table; compares medians."""
     twelve_columns(spark, int(millions * 1e6)).write.parquet(f"{folder}/transactions")
-    store, plain, cooked = TableStore(spark, Lake.at(folder / "lake")), _policy(folder, []), _policy(folder, RECIPE)
+    store, plain, cooked = TableStore(spark, Lake.at(f"{folder}/lake")), _policy(folder, []), _policy(folder, RECIPE)
     run(plain, store, Progress(StringIO()), ["collect"])
     raw = store.read(RAW.of(plain, "transactions"))
     costs: dict[str, list[Cost]] = {"copy": [], "rules": [], "rules and recipe": []}

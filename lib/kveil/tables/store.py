@@ -33,8 +33,10 @@ class TableStore:
 
     def version(self, ref: TableRef) -> int | None:
         """The table's current Delta version; None when there is no such table."""
-        if self.lake.is_local and not (self.lake.folder(ref) / "_delta_log").is_dir():
-            return None
+        if self.lake.is_local:
+            # A name per commit, as Delta's protocol has it; asking Spark would take a job each time.
+            commits = (self.lake.folder(ref) / "_delta_log").glob("*.json")
+            return max((int(commit.stem) for commit in commits if commit.stem.isdigit()), default=None)
         try:
             row = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)} LIMIT 1").first()
         except AnalysisException:
