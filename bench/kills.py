@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--by", choices=["whole", "file", "watermark", "stream"], default="file")
+    parser.add_argument("--by", choices=["whole", "file", "watermark", "stream"], default="whole")
     parser.add_argument("--folder", default="")
     return parser.parse_args()
 

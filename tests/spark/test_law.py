@@ -226,6 +226,14 @@ class TestCollected:
         assert inputs(narrow) != inputs(wide)
         assert inputs(wide) == inputs(of(store, policy(folder, {"receipt": "because", "late": "label"})))
 
+    def test_clean_rows_beyond_their_limit_do_not_come_back_from_raw(self, collected, folder):
+        asked = policy(folder, retention={"clean": 365})
+        ctx = of(collected.store, asked.model_copy(update={"clean": asked.clean.model_copy(update={"table": "young"})}))
+        clean(ctx)
+        raw, young = (values(ctx.store, table, "at") for table in (RAW.of(ctx.policy, "base"), CLEAN.of(ctx.policy)))
+        assert min(when.year for when in raw if when) == 2023
+        assert {when.year for when in young} == {2025}
+
 
 class TestExplained:
     EVENTS = (

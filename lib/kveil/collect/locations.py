@@ -57,6 +57,11 @@ def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = 
     return _once_each(_local_files(name, source.uri, path, may_be_empty))
 
 
+def bare(path: str) -> str:
+    """The path of a local file without its scheme, whichever of `file:` and `file://` it is written with; others as they are."""
+    return re.sub(r"^file:(//)?(?=/)", "", path)
+
+
 def spark_path(path: str) -> str:
     """The path as Spark's readers take it: with its scheme, and with glob characters meant literally."""
     return re.sub(r"([\\\[\]{}*?])", r"\\\1", path if re.match(r"^\w[\w+.-]+:", path) else f"file://{path}")

@@ -88,7 +88,8 @@ class TableStore:
         """Adds rows; a table that is made for them gets the properties."""
         with self.lake.locked("commit"):
             if self.exists(ref):
-                df.writeTo(self.lake.identifier(ref)).append()
+                # A column that was declared after the table was made is added.
+                df.writeTo(self.lake.identifier(ref)).option("mergeSchema", "true").append()
             else:
                 self._create(ref, df, properties)
 
