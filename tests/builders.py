@@ -30,6 +30,7 @@ def bank(folder: Path, **changes: Any) -> dict[str, Any]:
     document = yaml.safe_load((CONF / "bank.yml").read_text(encoding="utf-8"))
     for source in document["sources"].values():
         source["uri"] = str(folder / Path(source["uri"]).name)
+    document["clean"]["recipe"] = str(CONF / document["clean"]["recipe"])
     return changed(document, **changes)
 
 

@@ -55,6 +55,11 @@ def test_every_policy_we_ship_loads(path):
         ({"anonymize__insensitive__age": "x"}, "anonymize", "one role"),
         ({"anonymize": None}, "anonymize", "missing"),
         ({"clean__base": "shops"}, "clean.base", "transactions"),
+        (
+            {"sources__profiles__columns__household_id": "string"},
+            "person",
+            "one type in all sources",
+        ),
         ({"clean__money__rates": None}, "clean.money", "rates"),
         ({"sources__products__columns__product_id": "number"}, "sources.products.columns.product_id.type", "must be string"),
         ({"consent__simulated__grant": 0.5}, "consent.simulated", "must be 1"),

@@ -7,12 +7,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from kveil.collect.found import FILE, MALFORMED, POSITION, Found
+from kveil.collect.found import FILE, POSITION, Found
 from kveil.collect.row_rules import Rule, broken_rules, rules_of
 from kveil.collect.text import as_spark_writes, text_flaws
 from kveil.errors import ContractError
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
+from kveil.tables.schema import MALFORMED
 
 REASON = "_kveil_reason"
 """Every rule that the row breaks, by column and without its value; null where it breaks none."""

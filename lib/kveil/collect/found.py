@@ -6,9 +6,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-MALFORMED = "_kveil_malformed"
-"""Of a text format: the line, where it is no record or has more or fewer fields than the header; else null."""
-
 FILE, POSITION = "_kveil_file", "_kveil_position"
 """Where a row is from: its file and its place among the file's rows, from 1; columns of Found's rows where known."""
 

@@ -8,20 +8,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.collect import consent, lawful
-from kveil.collect.contract import check_columns, completed, ignored_columns, judged
+from kveil.collect.contract import ROW, check_columns, completed, ignored_columns, judged
 from kveil.collect.found import Found
 from kveil.collect.keys import with_duplicates
 from kveil.collect.landing import landed
 from kveil.collect.locations import SourceFile
+from kveil.collect.provenance import NAMES_ERASED
 from kveil.collect.readers import read, unreadable
 from kveil.context import Context
 from kveil.session import SPARK_ERRORS, disk_is_full
 from kveil.settings.consent import DECISIONS, event_columns
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
-from kveil.tables.people import population_id, with_erased
+from kveil.tables.people import population_id, with_erased, with_erased_word
+from kveil.tables.schema import MALFORMED
 
-_ERASED = "_kveil_erased"
+_ERASED, _UNREAD = "_kveil_erased", "_kveil_unread"
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,21 @@ def candidates(ctx: Context, one: Incoming, people: DataFrame, there: DataFrame 
     """
     marked = with_duplicates(one.rows, one.source, there)
     rows = lawful.with_use(marked, ctx.policy, one.name, people, consent.in_utc(ctx.now))
+    rows = _with_erased_word(ctx, rows)
     own = population_id(ctx.policy, one.name)
     if own is None:
         return rows
     erased = with_erased(ctx.store, ctx.policy, rows, own, _ERASED)
     return erased.withColumn(consent.CONSENTS, F.col(consent.CONSENTS) & ~F.col(_ERASED)).drop(_ERASED)
+
+
+def _with_erased_word(ctx: Context, rows: DataFrame) -> DataFrame:
+    """The rows with NAMES_ERASED: a line that could not be cut into cells must not bring back whom it names."""
+    if ctx.policy.person not in rows.columns:
+        return rows.withColumn(NAMES_ERASED, F.lit(False))
+    line = F.get_json_object(ROW, f"$.{MALFORMED}")
+    told = rows.withColumn(_UNREAD, F.when(F.col(ctx.policy.person).isNull() | line.isNotNull(), F.col(ROW)))
+    return with_erased_word(ctx.store, ctx.policy, told, _UNREAD, NAMES_ERASED).drop(_UNREAD)
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from kveil.collect.found import MALFORMED
 from kveil.collect.locations import locate
 from kveil.collect.readers import read
 from kveil.errors import ContractError
 from kveil.settings.packages import packaged
 from kveil.settings.sources import Source
+from kveil.tables.schema import MALFORMED
 
 _FORMATS = {".parquet": "parquet", **dict.fromkeys((".csv", ".tsv", ".txt"), "csv")}
 _FORMATS |= dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")

@@ -14,6 +14,8 @@ from kveil.collect.locations import SourceFile
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
 
+NAMES_ERASED = "_kveil_names_erased"
+"""Whether the row's own person cannot be read and a word of it is the id of somebody who was erased."""
 _SHOWN = 10
 """Rules that a message names; a source with more has more to tell than anybody reads."""
 
@@ -70,10 +72,11 @@ def kept() -> Column:
 def quarantined(rows: DataFrame, person: str) -> Column:
     """Rows to set aside: they break the contract, and nobody who does not consent is among them.
 
-    A row without a person is nobody's refusal: it is set aside, so that someone can see what is wrong with it.
+    A row without a person is nobody's refusal: it is set aside, so that someone can see what is wrong with it, unless it names
+    somebody who was erased.
     """
     nobody = F.col(person).isNull() if person in rows.columns else F.lit(False)
-    return F.col(REASON).isNotNull() & ~F.col(DUPLICATE) & (F.col(CONSENTS) | nobody)
+    return F.col(REASON).isNotNull() & ~F.col(DUPLICATE) & (F.col(CONSENTS) | nobody) & ~F.col(NAMES_ERASED)
 
 
 def counted(rows: DataFrame, person: str, columns: Sequence[str]) -> Fate:

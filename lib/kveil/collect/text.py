@@ -8,10 +8,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from kveil.collect.archives import are_archives, first_lines, lines_in
-from kveil.collect.found import FILE, MALFORMED, Found, file_of_row
+from kveil.collect.found import FILE, Found, file_of_row
 from kveil.collect.locations import SourceFile, partition_options, spark_path
 from kveil.settings.formats import Csv
 from kveil.settings.sources import Source
+from kveil.tables.schema import MALFORMED
 
 _NO_QUOTE = "\uffff"
 """Never a character of a text. Spark's own word for no quote is NUL, which then quotes."""

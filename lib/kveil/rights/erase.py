@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from kveil.context import Context
 from kveil.errors import GuaranteeError
 from kveil.tables.declaration import TableRef
-from kveil.tables.erasure import delete_people, held, purge, remaining
+from kveil.tables.erasure import concerned, delete_people, purge, remaining
 from kveil.tables.keys import keyed_hash, with_keyed_hash
 from kveil.tables.people import ERASURE_KEY, HELD, Place, places, remade
 from kveil.tables.schema import CLEAN, ERASED, ERASING, ERASURE_LOG, RELEASE
@@ -78,11 +78,8 @@ def _asked_and_erased(ctx: Context, people: DataFrame) -> Erasure:
 
 
 def _erased(ctx: Context, request: str, new: DataFrame, asked: int) -> Erasure:
-    marked = new.withColumn("request", F.lit(request))
-    hashes = marked.select("person_hash", "request", F.lit(ctx.now).alias("requested_at"))
-    # First the hash, so that from here on no collect brings the person back; it stands for a request only once that is proven.
-    ctx.store.append(ctx.ref(ERASED), hashes)
-    ctx.store.append(ctx.ref(ERASING), marked.select("person", "request"))
+    # With this commit the request is there, and whatever happens from here on, the next run finishes it.
+    ctx.store.append(ctx.ref(ERASING), new.select("person", F.lit(request).alias("request")))
     done = _finished(ctx, request)
     return Erasure(request, asked, asked - done.people, done.tables, done.rows, done.files)
 
@@ -97,6 +94,7 @@ def _finished(ctx: Context, request: str) -> Erasure:
     people = ctx.store.read(erasing).where(F.col("request") == request)
     state = _state(ctx, request)
     if state is None:
+        _remember(ctx, request, people)
         _note_held(ctx, request, people)
     if state != "proven":
         _delete(ctx, request, erasing)
@@ -108,12 +106,21 @@ def _finished(ctx: Context, request: str) -> Erasure:
     return _told(ctx, request)
 
 
+def _remember(ctx: Context, request: str, people: DataFrame) -> None:
+    """Notes the hashes of the people, so that no collect brings them back; they stand for a request once that is proven."""
+    ref = ctx.ref(ERASED)
+    if not ctx.store.has_rows(ref, request=request):
+        hashed = with_keyed_hash(ctx.store, people.select("person").distinct(), ERASURE_KEY, F.col("person"), "person_hash")
+        noted = hashed.select("person_hash", F.lit(request).alias("request"), F.lit(ctx.now).alias("requested_at"))
+        ctx.store.append(ref, noted)
+
+
 def _note_held(ctx: Context, request: str, people: DataFrame) -> None:
     """Counts what is held before anything is deleted, so that the figures survive an interruption."""
     rows: list[dict[str, Any]] = []
     for place in _there(ctx):
         with ctx.step(f"rows in {place.ref}") as note:
-            found = held(ctx.store, place, people).agg(F.count_distinct(HELD).alias("people"), F.count("*").alias("rows"))
+            found = concerned(ctx.store, place, people).agg(F.count_distinct(HELD).alias("people"), F.count("*").alias("rows"))
             counts = found.first()
             assert counts is not None  # an aggregation without groups has one row
             rows.append({"table": str(place.ref), "version": ctx.store.version(place.ref), **counts.asDict()})

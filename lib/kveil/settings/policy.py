@@ -20,6 +20,8 @@ from kveil.settings.people import people_problems
 from kveil.settings.recipe import recipe_problems
 from kveil.settings.sources import Source
 
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
+
 
 class Policy(Section):
     """Everything the seven stages are told. `person` names the privacy unit's column in every source that has it."""
@@ -50,6 +52,7 @@ class Policy(Section):
         used = {name: self.used_columns(name) for name in self.sources}
         yield from law_problems(self.law, self.purpose, self.person, self.sources, used)
         yield from self._population_problems()
+        yield from self._kinds_of_person()
         yield from aggregate_problems(self.anonymize.aggregates, self.person, self.clean_columns())
 
     def used_columns(self, source: str) -> list[str]:
@@ -141,6 +144,17 @@ class Policy(Section):
             source = self.sources.get(join.source)
             if source is not None and join.by not in source.columns:
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
+
+    def _kinds_of_person(self) -> Iterator[tuple[str, str]]:
+        """An id is looked for in one form: 42 and '0042' are one person to a reader and two to a table."""
+        types = {name: each.columns[self.person].type for name, each in self.sources.items() if self.person in each.columns}
+        if len({"integer" if type_ in _WHOLE else type_ for type_ in types.values()}) > 1:
+            found = ", ".join(f"{type_} in {name}" for name, type_ in types.items())
+            yield (
+                "person",
+                f"{self.person!r} is {found}; allowed: one type in all sources, int and bigint counting as one; have it "
+                "delivered alike, so that a person's rows are found in all of them",
+            )
 
     def _population_problems(self) -> Iterator[tuple[str, str]]:
         population = self.anonymize.population

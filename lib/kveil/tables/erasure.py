@@ -16,7 +16,24 @@ _TELLING = 6
 
 def held(store: TableStore, place: Place, people: DataFrame) -> DataFrame:
     """The rows of the people (a column `person`) in a table that is there, with the column HELD in front."""
-    return place.people(store.read(place.ref)).join(_asked(people), HELD, "left_semi")
+    return _by_id(place, store.read(place.ref), people)
+
+
+def concerned(store: TableStore, place: Place, people: DataFrame) -> DataFrame:
+    """What `delete_people` deletes: those rows, and the ones whose person cannot be read and that name one of the people."""
+    return _by_id_or_name(place, store.read(place.ref), people)
+
+
+def _by_id(place: Place, rows: DataFrame, people: DataFrame) -> DataFrame:
+    return place.people(rows).join(_asked(people), HELD, "left_semi")
+
+
+def _by_id_or_name(place: Place, rows: DataFrame, people: DataFrame) -> DataFrame:
+    found = _by_id(place, rows, people)
+    if not place.naming:
+        return found
+    named = rows.crossJoin(_asked(people)).where(place.naming.format(id=HELD))
+    return found.unionByName(named.select(*found.columns))
 
 
 def delete_people(store: TableStore, place: Place, people: TableRef) -> int:
@@ -27,12 +44,14 @@ def delete_people(store: TableStore, place: Place, people: TableRef) -> int:
     if not store.exists(place.ref):
         return 0
     asked = store.read(people).select(F.col("person").alias("_asked")).distinct()
-    return sum(store.delete_matching(place.ref, asked, f"{held_id} = gone._asked") for held_id in place.ids)
+    conditions = [f"{held_id} = gone._asked" for held_id in place.ids]
+    conditions += [place.naming.format(id="gone._asked")] if place.naming else []
+    return sum(store.delete_matching(place.ref, asked, condition) for condition in conditions)
 
 
 def delete_before(store: TableStore, ref: TableRef, column: str, moment: str) -> int:
     """Deletes the rows whose column (date or timestamp) lies before the moment (text, UTC) and returns how many."""
-    with store.lake.locked("commit"):
+    with store.writing(ref):
         condition = f"CAST(`{column}` AS TIMESTAMP) < TIMESTAMP '{moment}'"
         row = store.spark.sql(f"DELETE FROM {store.lake.identifier(ref)} WHERE {condition}").first()
     return int(row["num_affected_rows"]) if row else 0
@@ -45,9 +64,9 @@ def purge(store: TableStore, ref: TableRef) -> None:
     """
     if not store.exists(ref):
         return
-    with store.lake.locked("commit"):
+    with store.writing(ref):
         store.spark.sql(f"REORG TABLE {store.lake.identifier(ref)} APPLY (PURGE)")
-    store.spark.sql(f"VACUUM {store.lake.identifier(ref)} RETAIN 0 HOURS")
+        store.spark.sql(f"VACUUM {store.lake.identifier(ref)} RETAIN 0 HOURS")
 
 
 def remaining(store: TableStore, place: Place, people: DataFrame) -> tuple[int | None, int]:
@@ -57,12 +76,14 @@ def remaining(store: TableStore, place: Place, people: DataFrame) -> tuple[int |
     searched. A catalog shows no files: there the table is read, and None stands for the files.
     """
     if store.lake.catalog:
-        return None, held(store, place, people).count()
-    files, logs, found = data_files(store, place.ref), _log_files(store, place.ref), 0
+        return None, concerned(store, place, people).count()
+    files, logs, found = data_files(store, place.ref), _of_log(store, place.ref, "*.json"), 0
+    checkpoints = _of_log(store, place.ref, "*.checkpoint*.parquet")
     if files:
         rows = store.spark.read.option("mergeSchema", "true").parquet(*files)
-        found = place.people(rows).join(_asked(people), HELD, "left_semi").count()
-    return len(files) + len(logs), found + _told_by_log(store, logs, people)
+        found = _by_id_or_name(place, rows, people).count()
+    told = _told_by_log(store, logs, people) + _told_by_checkpoints(store, checkpoints, people)
+    return len(files) + len(logs) + len(checkpoints), found + told
 
 
 def _asked(people: DataFrame) -> DataFrame:
@@ -83,8 +104,8 @@ def superseded_files(store: TableStore, ref: TableRef) -> int | None:
     return len(data_files(store, ref)) - int(detail["numFiles"])
 
 
-def _log_files(store: TableStore, ref: TableRef) -> list[str]:
-    return [path for path in _listed(store, ref, "*.json") if "/_delta_log/" in path]
+def _of_log(store: TableStore, ref: TableRef, pattern: str) -> list[str]:
+    return [path for path in _listed(store, ref, pattern) if "/_delta_log/" in path]
 
 
 def _listed(store: TableStore, ref: TableRef, pattern: str) -> list[str]:
@@ -117,7 +138,22 @@ def _told_by_log(store: TableStore, logs: list[str], people: DataFrame) -> int:
         "$.add.stats", "$.add.partitionValues", "$.remove.stats", "$.remove.partitionValues", "$.commitInfo.operationParameters",
     )  # fmt: skip
     told = F.concat_ws(" ", *[F.get_json_object("value", path) for path in where])
-    lines = store.spark.read.text(logs).select(told.alias("told")).where("told != ''")
+    return _naming(store.spark.read.text(logs).select(told.alias("told")).where("told != ''"), people)
+
+
+def _told_by_checkpoints(store: TableStore, checkpoints: list[str], people: DataFrame) -> int:
+    """How many files of a table stand in a checkpoint of its log with a statistic or partition value that names one of them."""
+    if not checkpoints:
+        return 0
+    actions = store.spark.read.option("mergeSchema", "true").parquet(*checkpoints)
+    if "add" not in actions.columns:
+        return 0  # it only names other checkpoint files, which are read as well
+    told = actions.where("add IS NOT NULL").select("add.*").drop("path", "tags", "deletionVector")
+    return _naming(told.select(F.to_json(F.struct(*told.columns)).alias("told")), people)
+
+
+def _naming(lines: DataFrame, people: DataFrame) -> int:
+    """How many lines (a column `told`) have the id of one of the people as a word."""
     whole = F.concat(F.lit(r"(?<![A-Za-z0-9])\Q"), F.col(HELD), F.lit(r"\E(?![A-Za-z0-9])"))
     named = lines.crossJoin(_asked(people))
     return named.where(F.length(HELD) >= _TELLING).where(F.regexp_like("told", whole)).count()

@@ -1,6 +1,6 @@
 """Where people are: which tables of a policy hold rows of a person and how they are found there, as the schema declares it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from kveil.settings import Policy
 from kveil.tables.declaration import Table, TableRef, Zone
 from kveil.tables.keys import with_keyed_hash
-from kveil.tables.schema import ERASED, ERASING, TABLES
+from kveil.tables.schema import ERASED, ERASING, MALFORMED, TABLES
 from kveil.tables.store import TableStore
 
 ERASURE_KEY = "erasure"
@@ -21,11 +21,15 @@ HELD = "_kveil_held_person"
 
 @dataclass(frozen=True)
 class Place:
-    """A table that holds rows of people; `ids` are SQL expressions of the ids in a row, as text, null where it has none."""
+    """A table that holds rows of people; `ids` are SQL expressions of the ids in a row, as text, null where it has none.
+
+    `naming`, where given, is SQL: whether a row whose own person cannot be read has the id `{id}` somewhere in its text.
+    """
 
     table: Table
     ref: TableRef
     ids: tuple[str, ...]
+    naming: str = ""
 
     def people(self, rows: DataFrame) -> DataFrame:
         """The rows with the column HELD in front, once per id that they hold."""
@@ -44,7 +48,7 @@ def id_as_text(policy: Policy, column: str = "person") -> str:
 def places(policy: Policy) -> list[Place]:
     """Every table of the policy in which a person's rows are found by id, in the schema's order."""
     return [
-        Place(table, ref, tuple(ids))
+        Place(table, ref, tuple(ids), _naming(policy, table, ids))
         for table in TABLES
         if table not in (ERASING, ERASED) and table.personal
         for source, ref in _refs(policy, table)
@@ -86,6 +90,37 @@ def with_erased(store: TableStore, policy: Policy, rows: DataFrame, person: str,
     erased = store.read(ref).select(F.col("person_hash").alias("_hash"), F.lit(True).alias("_erased")).distinct()
     marked = hashed.join(erased, "_hash", "left").withColumn(name, F.coalesce("_erased", F.lit(False)))
     return marked.select(*rows.columns, name)
+
+
+def _naming(policy: Policy, table: Table, ids: Sequence[str]) -> str:
+    """A line that could not be cut into cells may be of anybody whose id is a word of it."""
+    if table.personal is None or table.personal.how != "json":
+        return ""
+    text = f"`{table.personal.column}`"
+    unread = f"(person IS NULL OR GET_JSON_OBJECT({text}, '$.{MALFORMED}') IS NOT NULL)"
+    unread += "".join(f" AND NOT {id_} <=> {{id}}" for id_ in ids)
+    word = r"CONCAT(r'(?<![A-Za-z0-9])\Q', {id}, r'\E(?![A-Za-z0-9])')"
+    return f"policy = '{policy.name}' AND {unread} AND REGEXP_LIKE({text}, {word})"
+
+
+def with_erased_word(store: TableStore, policy: Policy, rows: DataFrame, text: str, name: str) -> DataFrame:
+    """The rows with the boolean column `name`: whether a word of the column `text` is the id of somebody who was erased.
+
+    Asked of few rows, those whose own person cannot be read: every word is hashed. Null has no words.
+    """
+    ref = ERASED.of(policy)
+    if not store.exists(ref):
+        return rows.withColumn(name, F.lit(False))
+    # An id may have signs within that also stand between words.
+    words = [
+        F.regexp_extract_all(text, F.lit(rf"({word})")) for word in (r"[A-Za-z0-9]+", r"[A-Za-z0-9]+(?:[-_.@+/][A-Za-z0-9]+)+")
+    ]
+    each = rows.where(F.col(text).isNotNull()).select(text, F.explode(F.concat(*words)).alias("_word")).distinct()
+    hashed = with_keyed_hash(store, each, ERASURE_KEY, F.col("_word"), "_hash")
+    erased = store.read(ref).select(F.col("person_hash").alias("_hash")).distinct()
+    naming = hashed.join(erased, "_hash", "left_semi").select(F.col(text).alias("_text")).distinct()
+    marked = rows.join(F.broadcast(naming), F.col(text) == F.col("_text"), "left")
+    return marked.withColumn(name, F.col("_text").isNotNull()).drop("_text")
 
 
 def _refs(policy: Policy, table: Table) -> Iterator[tuple[str, TableRef]]:

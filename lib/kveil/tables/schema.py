@@ -48,6 +48,9 @@ from kveil.tables.profile_schema import PROFILE_VALUES as PROFILE_VALUES
 RAW_ROW = "kveil_row"
 """In a raw table, where columns were not collected: a keyed number that tells rows apart as those columns did."""
 
+MALFORMED = "_kveil_malformed"
+"""Of a text format: the line, where it is no record or has more or fewer fields than the header; else null."""
+
 RAW = Table(
     "raw",
     "{policy}_{source}",

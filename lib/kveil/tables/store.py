@@ -6,6 +6,7 @@ Every write is one Delta commit: readers see all of it or nothing.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,13 @@ class TableStore:
         parsed = F.from_json(F.lit(json.dumps(list(rows))), f"array<struct<{kind}>>", {"mode": "FAILFAST"})
         return self.spark.range(1).select(F.inline(parsed))
 
+    def writing(self, ref: TableRef) -> AbstractContextManager[None]:
+        """The one lock of a local table, for whoever commits to it or removes its files."""
+        return self.lake.locked(f"commit-{ref}")
+
     def append(self, ref: TableRef, df: DataFrame, properties: Mapping[str, str] | None = None) -> None:
         """Adds rows; a table that is made for them gets the properties."""
-        with self.lake.locked("commit"):
+        with self.writing(ref):
             if self.exists(ref):
                 # A column that was declared after the table was made is added.
                 df.writeTo(self.lake.identifier(ref)).option("mergeSchema", "true").append()
@@ -102,12 +107,12 @@ class TableStore:
             writer = writer.tableProperty(key, value)
         if partition_by:
             writer = writer.partitionedBy(*[F.col(name) for name in partition_by])
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             writer.createOrReplace()
 
     def replace_where(self, ref: TableRef, df: DataFrame, **values: str | bool | int) -> None:
         """Makes `df` the only rows whose columns have the given values, so that writing twice is writing once."""
-        with self.lake.locked("commit"):
+        with self.writing(ref):
             if not self.exists(ref):
                 self._create(ref, df)
                 return
@@ -116,7 +121,7 @@ class TableStore:
 
     def make(self, ref: TableRef, df: DataFrame) -> None:
         """Makes an empty table with the columns of `df`, without statistics, where there is none."""
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             if not self.exists(ref):
                 self._create(ref, df.limit(0), NO_STATISTICS)
 
@@ -127,7 +132,7 @@ class TableStore:
         and sees the other's note.
         """
         self.make(ref, df)
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             writer = df.writeTo(self.lake.identifier(ref)).option("txnAppId", series).option("txnVersion", str(number))
             writer.option("userMetadata", json.dumps({"series": series, "number": number, "note": note})).append()
         there = self.added(ref, series, number)
@@ -148,7 +153,7 @@ class TableStore:
     def delete_where(self, ref: TableRef, **values: str) -> None:
         """Deletes the rows whose columns have the given values, if there are any."""
         if self.has_rows(ref, **values):
-            with self.lake.locked("commit"):
+            with self.writing(ref):
                 condition = " AND ".join(f"{name} = {_sql_value(value, 'string')}" for name, value in values.items())
                 self.spark.sql(f"DELETE FROM {self.lake.identifier(ref)} WHERE {condition}")
 
@@ -156,19 +161,19 @@ class TableStore:
         """Deletes the rows, called `there`, that match a row of `df`, called `gone`, by the condition `on`; returns how many."""
         view = f"kveil_delete_{ref.name}"
         df.createOrReplaceTempView(view)
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             sql = f"MERGE INTO {self.lake.identifier(ref)} there USING {view} gone ON {on} WHEN MATCHED THEN DELETE"
             row = self.spark.sql(sql).first()
         return int(row["num_deleted_rows"]) if row is not None else 0
 
     def set_property(self, ref: TableRef, key: str, value: str) -> None:
         """Sets a table property; the rows' files stay as they are."""
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ('{key}' = '{value}')")
 
     def restore(self, ref: TableRef, version: int) -> None:
         """Makes an earlier version the current one: its files, not copies of them, and its properties."""
-        with self.lake.locked(f"commit-{ref}"):
+        with self.writing(ref):
             self.spark.sql(f"RESTORE TABLE {self.lake.identifier(ref)} TO VERSION AS OF {version}")
 
     def has_rows(self, ref: TableRef, **values: str) -> bool:
@@ -180,7 +185,7 @@ class TableStore:
         view = f"kveil_insert_{ref.name}"
         df.createOrReplaceTempView(view)
         condition = " OR ".join(f"there.{key} = new.{key}" for key in keys)
-        with self.lake.locked("commit"):
+        with self.writing(ref):
             if not self.exists(ref):
                 self._create(ref, df)
                 return
@@ -197,7 +202,7 @@ class TableStore:
         types = dict(self.read(ref).dtypes)
         changes = ", ".join(f"{name} = {_sql_value(value, types[name])}" for name, value in values.items())
         condition = " AND ".join(f"{name} = {_sql_value(value, types[name])}" for name, value in where.items())
-        with self.lake.locked("commit"):
+        with self.writing(ref):
             row = self.spark.sql(f"UPDATE {self.lake.identifier(ref)} SET {changes} WHERE {condition}").first()
         return row is not None and int(row["num_affected_rows"]) > 0
 
@@ -224,7 +229,9 @@ class TableStore:
     def forget_history(self, ref: TableRef) -> None:
         """Deletes the data files of earlier versions, so that rows no longer in the table are nowhere."""
         if (self.version(ref) or 0) > 0:
-            self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
+            # Files that another writer has written and not committed yet would be taken for old ones.
+            with self.writing(ref):
+                self.spark.sql(f"VACUUM {self.lake.identifier(ref)} RETAIN 0 HOURS")
 
     def destroy(self, ref: TableRef) -> int:
         """Removes a table's rows, files and, where the file system is at hand, its log; returns the data files left."""
