@@ -17,6 +17,7 @@ ERASURE_KEY = "erasure"
 """The name of the key under which erased ids are hashed."""
 HELD = "_kveil_held_person"
 """In front of a row: the id by which it was found."""
+_WORDS = (r"[A-Za-z0-9]+", r"[A-Za-z0-9]+(?:[-_.@+/][A-Za-z0-9]+)+")
 
 
 @dataclass(frozen=True)
