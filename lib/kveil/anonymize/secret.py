@@ -8,6 +8,7 @@ from kveil.anonymize.noise import Draws
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
 from kveil.privacy.randomness import fresh_secret
+from kveil.settings.mask_checks import swapped_columns
 from kveil.tables.schema import RELEASE_SECRET
 from kveil.tables.store import NO_STATISTICS
 
@@ -24,6 +25,13 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
     if named is not None:
         return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named, "anonymize.noise_key"))
     return replace(draws, secret=_release_secret(ctx, release_id))
+
+
+def swaps_of(ctx: Context, release_id: str) -> Draws:
+    """What the release's swaps within classes are drawn from: always its own secret, which nothing outlives."""
+    use = (ctx.policy.name, release_id, "swap")
+    secret = _release_secret(ctx, release_id) if swapped_columns(ctx.policy.anonymize.mask) else b""
+    return Draws(use=use, secret=secret)
 
 
 def _release_secret(ctx: Context, release_id: str) -> bytes:

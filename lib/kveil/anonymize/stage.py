@@ -27,6 +27,7 @@ from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, publ
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
+from kveil.anonymize.secret import swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging, population_of
 from kveil.anonymize.work import Work, planned, recorded
@@ -88,7 +89,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
     with ctx.step("publish") as note:
-        version = published_version(ctx, work, masked)
+        version = published_version(ctx, work, masked, swaps_of(ctx, work.release_id))
         kept = total - int(by_name["suppressed_rows"].value)
         note.text = f"{kept:,} rows as {ctx.ref(RELEASE)}, version {version}"
     row = {

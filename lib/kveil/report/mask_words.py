@@ -50,6 +50,12 @@ def mask_limits(columns: list[Fact]) -> Iterator[str]:
     back = [column["column"] for column in columns if column["kind"] == "encrypt"]
     if back:
         yield f"That nobody can go back. {', '.join(back)} can be decrypted by who has the key; every kveil reveal is logged."
+    swapped = [column["column"] for column in columns if column["kind"] == "swap"]
+    if swapped:
+        yield (
+            f"That nobody learns a swapped value ({', '.join(swapped)}). Who knows a person's class knows the values of that"
+            " class, and where all are alike, the value; l-diversity is measured on sensitive columns alone."
+        )
     texts = [column["column"] for column in columns if column["kind"] == "scrub"]
     if texts:
         yield f"That free text ({', '.join(texts)}) names nobody. Numbers and addresses are found by their form, names are not."
@@ -87,5 +93,6 @@ _SHOWN: dict[str, Callable[[Fact], str]] = {
     "round": _rounded,
     "bin": lambda given: f"its range, of {len(given['edges']) + 1:,}",
     "top_bottom": _bounded,
+    "swap": lambda given: "its values, each beside another row of its class, at random",
     "scrub": lambda given: "free text in which numbers, addresses and identifiers became the names of their types",
 }

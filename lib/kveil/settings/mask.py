@@ -28,6 +28,8 @@ class _Mask(Section):
     linkable: bool = False
     links: ClassVar[bool] = False
     """Whether the technique gives a person's rows something in common by design."""
+    shows_values: ClassVar[bool] = False
+    """Whether most values are shown as they are, which a direct identifier may not be."""
 
 
 class _Keyed(_Mask):
@@ -162,6 +164,7 @@ class TopBottom(_Mask):
     Bounds are public numbers or dates; extremes and percentiles of the data would show somebody's value.
     """
 
+    shows_values: ClassVar[bool] = True
     technique: Literal["top_bottom"]
     lower: Decimal | date | None = None
     upper: Decimal | date | None = None
@@ -178,6 +181,16 @@ class TopBottom(_Mask):
         return self
 
 
+class Swap(_Mask):
+    """Each value as it is, beside another row of its equivalence class: values are permuted at random within classes.
+
+    What the rows of a class hold of the column stays; which row holds what, and so what else goes with it, does not.
+    """
+
+    shows_values: ClassVar[bool] = True
+    technique: Literal["swap"]
+
+
 class Scrub(_Mask):
     """Free text in which e-mail addresses, account, card, telephone and other long numbers and IP addresses became `<TYPE>`.
 
@@ -192,7 +205,7 @@ class Scrub(_Mask):
 
 TECHNIQUES: dict[str, type[_Mask]] = {
     "redact": Redact, "partial": Partial, "pseudonym": Pseudonym, "encrypt": Encrypt, "fake": Fake, "date_shift": DateShift,
-    "round": Round, "bin": Bin, "top_bottom": TopBottom, "scrub": Scrub,
+    "round": Round, "bin": Bin, "top_bottom": TopBottom, "swap": Swap, "scrub": Scrub,
 }  # fmt: skip
 _HASHES = ("hash", "sha", "md5", "crc", "blake", "xxhash", "murmur", "truncate")
 
@@ -226,6 +239,7 @@ Mask = Annotated[
     | Annotated[Round, Tag("round")]
     | Annotated[Bin, Tag("bin")]
     | Annotated[TopBottom, Tag("top_bottom")]
+    | Annotated[Swap, Tag("swap")]
     | Annotated[Scrub, Tag("scrub")],
     Discriminator(_technique_of),
     BeforeValidator(_known_technique),

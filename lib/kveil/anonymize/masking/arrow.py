@@ -16,7 +16,7 @@ from kveil.privacy.masking.fakes import fakes
 from kveil.privacy.masking.formats import Format, decrypted, encrypted
 from kveil.privacy.masking.free_text import scrubbed
 from kveil.privacy.masking.keyed import shifts, tokens, words
-from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Mask, Partial, Pseudonym, Redact, Round, Scrub, TopBottom
+from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Mask, Partial, Pseudonym, Redact, Round, Scrub, Swap, TopBottom
 
 HIDDEN = "***"
 
@@ -110,6 +110,8 @@ def _without_key(role: Mask, column: pa.ChunkedArray) -> pa.Array:
             return _binned(role, column)
         case TopBottom():
             return _one(_bounded(role, column))
+        case Swap():
+            return _one(column)  # its values change places once all rows of a class are known
         case Scrub():
             return _scrubbed(pc.cast(column, pa.string()))
     raise AssertionError(role)

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from kveil.errors import ContractError
-from kveil.settings.mask import Bin, DateShift, Encrypt, Mask, Partial, Round, Scrub, TopBottom
+from kveil.settings.mask import Bin, DateShift, Encrypt, Mask, Partial, Round, Scrub, Swap, TopBottom
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _NUMBERS = (*_WHOLE, "float", "double", "decimal")
@@ -13,7 +13,7 @@ _TIMES = ("date", "timestamp", "timestamp_ntz")
 
 def type_of(role: Mask, clean: str) -> str:
     """The SQL type of a masked column whose clean column has the type `clean`."""
-    return clean if isinstance(role, DateShift | Round | TopBottom) else "string"
+    return clean if isinstance(role, DateShift | Round | Swap | TopBottom) else "string"
 
 
 def check_types(types: dict[str, str], roles: dict[str, Mask]) -> None:
