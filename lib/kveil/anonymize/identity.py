@@ -58,6 +58,11 @@ def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> s
     return _hash([policy.name, policy.purpose, policy.person, "aggregate", name, asked, *clean_content])
 
 
+def bounds_id(release_id: str) -> str:
+    """Under which id the bounds that a release's masks buy are booked: its own, told apart since accounts are per unit."""
+    return f"{release_id}-bounds"
+
+
 def guarantee_id(policy: Policy) -> str:
     """The same for releases that promise the same, whatever their rows: only these can grow into one another."""
     return _hash(_guarantee(policy))

@@ -30,10 +30,14 @@ Texts = Callable[[Sequence[str]], Sequence[str | None]]
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of a release by column, and a key of its own for each that needs one; no text of this object holds a key."""
+    """The masks of a release by column, and a key of its own for each that needs one; no text of this object holds a key.
+
+    `told` are the properties by which a table says with which version of the policy's key it was masked.
+    """
 
     roles: Mapping[str, Mask] = field(default_factory=dict)
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def masked(self, table: pa.Table, person: str) -> dict[str, pa.Array]:
         """The masked columns of a table whose column `person` names the privacy unit; nulls stay null."""
