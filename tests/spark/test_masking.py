@@ -180,11 +180,12 @@ def test_bought_bounds_are_quantiles_of_people_which_no_person_moves(published):
 
 
 def test_bounds_are_booked_per_person_and_noise_per_row(published):
-    entries = {entry.release_id: entry for entry in booked(published.ctx)}
-    bounds = entries.pop(f"{published.row.release_id}-bounds")
-    assert [(charge.what, charge.mechanism, charge.unit) for charge in bounds.charges] == [("spent.bounds", "bounds", "person")]
-    assert bounds.epsilon == 40 and bounds.steps[-1].state == "committed"
-    assert list(entries) == [published.row.release_id] and published.row.epsilon == 1
+    accounts = published.ctx.store.read(published.ctx.ref(BUDGET_LEDGER)).collect()
+    (noise,), (bounds,) = ({row.unit: row.entries for row in accounts}[unit] for unit in ("row", "person"))
+    assert (noise.release_id, published.row.epsilon) == (published.row.release_id, 1)
+    assert (bounds.release_id, bounds.epsilon) == (f"{published.row.release_id}-bounds", 40)
+    assert [(charge.mechanism, charge.what) for charge in bounds.charges] == [("bounds", "spent.bounds")]
+    assert noise.steps[-1].state == bounds.steps[-1].state == "committed"
     assert not published.ctx.store.exists(published.ctx.ref(RELEASE_SECRET))
 
 
