@@ -8,16 +8,18 @@ from kveil.anonymize.masking.columns import check_types
 from kveil.classify.door import draft_of, identifier, names_of, next_steps
 from kveil.classify.draft import drafted
 from kveil.classify.looked import classification
-from kveil.classify.masks import OFFER
+from kveil.classify.masks import OFFER, mask_of
 from kveil.classify.plan import Classified, planned
-from kveil.classify.roles import column_of
+from kveil.classify.roles import Column, column_of
 from kveil.classify.types import fitting_type, lenient, one_date_pattern
 from kveil.cli import main
 from kveil.errors import SettingsError
 from kveil.new_file import require_new
 from kveil.profile.sampled import PERSON
-from kveil.settings import load
+from kveil.settings import Policy, load
 from stdnum import iban
+
+from tests.builders import shop as shop_policy
 
 PEOPLE = 300
 
@@ -61,6 +63,7 @@ def shop():
         "gender": [["male", "female"][i % 2] for i in ids],
         "remarks": [f"called on day {i} and was told that all is well" for i in ids],
         "iban": [account(i) for i in ids],
+        "passport_no": [f"C{i:08d}" for i in ids],
         "kontonummer": [f"{7 * i:010d}" for i in ids],
         "mobile": [f"+49 151 {i:07d}" for i in ids],
         "loyal": [["yes", "no"][i % 5 == 0] for i in ids],
@@ -124,10 +127,32 @@ def test_offered_masks_are_a_policy_when_they_are_taken_in(shop, tmp_path):
     }  # fmt: skip
     assert policy.anonymize.mask["iban"].format == "iban" and policy.anonymize.mask["Nachname"].kind == "last_name"
     assert policy.anonymize.mask_keys == {1: "secret://env/SHOP_MASK_KEY"}
+    assert "passport_no" not in made and "no mask is offered, since a law protects" in text
     assert set(made) <= {name for one in policy.sources.values() for name in one.columns}
     check_types(
         {name: column.type for one in policy.sources.values() for name, column in one.columns.items()}, policy.anonymize.mask
     )
+
+
+@pytest.mark.parametrize(
+    ("semantic", "type_", "proven", "technique"),
+    [
+        ("pan", "bigint", True, "encrypt"), ("pan", "bigint", False, "pseudonym"), ("email", "bigint", False, "pseudonym"),
+        ("ip", "string", True, "pseudonym"), ("person_name", "string", True, "fake"), ("address", "string", True, "fake"),
+        ("record_id", "bigint", False, "pseudonym"),
+    ],
+)  # fmt: skip
+def test_an_offered_mask_is_one_that_the_column_can_have(semantic, type_, proven, technique):
+    column = Column("x", type_, semantic, "direct identifier", 0.9, "a test", proven=proven)
+    asked = Policy.model_validate(shop_policy(anonymize__mask={"x": mask_of(column)}, anonymize__mask_keys={1: "secret://env/K"}))
+    role = asked.anonymize.mask["x"]
+    check_types({"x": type_}, {"x": role})
+    assert role.technique == technique
+
+
+def test_names_of_things_follow_no_person():
+    column = Column("x", "string", "person_name", "direct identifier", 0.9, "a test", proven=True)
+    assert mask_of(column, of_people=False)["technique"] == "pseudonym"
 
 
 def test_an_offer_is_a_comment_until_it_is_taken_in(shop):
