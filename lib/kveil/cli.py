@@ -82,9 +82,9 @@ def check(policy: str) -> None:
 @commands.command("plan")
 @_POLICY
 def plan(policy: str) -> None:
-    """Says what the policy's aggregates will cost and how far they will stray; touches no data, spends nothing."""
+    """Says what aggregates and bounds of masks will cost and how far they will stray; touches no data, spends nothing."""
     lines = list(expected(load(policy).anonymize))
-    for line in lines or [f"{policy}: anonymize.aggregates names no aggregate"]:
+    for line in lines or [f"{policy}: anonymize names no aggregate, and no mask buys bounds"]:
         click.echo(line)
 
 

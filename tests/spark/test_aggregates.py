@@ -18,7 +18,6 @@ from kveil.errors import BudgetError, ContractError
 from kveil.privacy.threshold import place_of, threshold_at, thresholds
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.bounds import BoughtBounds
-from kveil.settings.measures import Measure
 from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
 from pyspark.sql import functions as F
 
@@ -190,7 +189,7 @@ def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
     values = [int(value) for value in random.normal(0, 10**5, 300)] + list(range(-40, 40)) + [2**63 - 1, -(2**63), -1000, 10**6]
     rows = spark.createDataFrame([(1, value) for value in values], f"{PERSON} int, cents bigint")
     places = thresholds(*bounds.within)
-    total = bounds_total("x", Measure(kind="sum", column="cents", bounds=bounds), bounds, 10**4, len(places))
+    total = bounds_total("x", "cents", bounds, 10**4, len(places))
     found = [count / total.noise.grain for count in counts_of(rows, total, True)]
     # Values at an end of the range that is no threshold count with those from the last threshold on.
     expected = np.histogram(np.clip(values, *bounds.within), [*places, places[-1] + 1])[0]

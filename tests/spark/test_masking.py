@@ -1,6 +1,7 @@
 """Masks in the stage: what is released, measured and refused, and what becomes of it when a key changes or a person goes."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,16 @@ from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
 from kveil.errors import ContractError, GuaranteeError
 from kveil.rights.erase import erase
-from kveil.tables.schema import BUDGET_LEDGER, CLEAN, KEY_ROTATIONS, PRIVACY_METRICS, RELEASE, RELEASES, REVEAL_LOG
+from kveil.tables.schema import (
+    BUDGET_LEDGER,
+    CLEAN,
+    KEY_ROTATIONS,
+    PRIVACY_METRICS,
+    RELEASE,
+    RELEASE_SECRET,
+    RELEASES,
+    REVEAL_LOG,
+)
 from stdnum import iban
 
 from tests.builders import booked, changed, context, purchases, shop
@@ -31,7 +41,13 @@ MASK = {
     "customer": {"technique": "pseudonym", **SAID},
     "email": {"technique": "partial", "keep": "domain", "reason": "a test"},
     "note": {"technique": "scrub", **SAID},
-}
+    "item": {"technique": "swap", "reason": "a test"},
+    "spent": {
+        "technique": "top_bottom", "quantiles": {"lower": "0.1", "upper": "0.9"}, "within": {"lower": 0, "upper": 10**7},
+        "epsilon": 40, **SAID,
+    },
+}  # fmt: skip
+OF_A_CLASS_OR_ALL = ("item", "spent")
 STUCK = {**MASK, "name": {"technique": "fake", "kind": "name", **SAID}, "opened": {"technique": "date_shift", "days": 20, **SAID}}
 TOKENS = ["account", "payer", "customer"]
 POLICY = shop(
@@ -41,7 +57,7 @@ POLICY = shop(
     anonymize__mask_keys=KEYS,
     anonymize__suppression_limit=0.5,
     anonymize__k=3,
-    anonymize__budget={"epsilon": 9},
+    anonymize__budget={"epsilon": 90},
     train__features=["age", "town"],
 )
 
@@ -60,12 +76,22 @@ def rows(customers=40, count=300):
     made["name"] = [f"Person {each}" for each in who]
     made["opened"] = [date(2010, 1, 1) + timedelta(days=int(each)) for each in who]
     made["email"] = [f"p{each}@{('example.com', 'example.org')[each % 2]}" for each in who]
+    # One customer has a third of all rows, and by far the highest values.
+    made["spent"] = [10**6 if each == 1 else 1000 + 10 * int(each) for each in who]
     made["note"] = [f"from {account(each)}, thanks" for each in who]
     return made
 
 
 ROWS = rows()
-TYPES = {"customer": "bigint", "age": "int", "date": "date", "cents": "bigint", "reduced": "boolean", "opened": "date"}
+TYPES = {
+    "customer": "bigint",
+    "spent": "bigint",
+    "age": "int",
+    "date": "date",
+    "cents": "bigint",
+    "reduced": "boolean",
+    "opened": "date",
+}
 
 
 def clean(spark, found):
@@ -111,12 +137,56 @@ def test_released_rows_are_clean_rows_under_their_masks(published):
     """Against the masks of the whole clean table at once: fragments, batches and partitions play no part."""
     ctx = published.ctx
     table = ctx.store.read(ctx.ref(CLEAN)).toArrow()
-    made = masks_of(ctx.policy, current_use(ctx.policy, published.row.release_id)).masked(table, "customer")
-    kept = ["month", "split", "reduced"]
-    expected = Counter(zip(*[table[name].to_pylist() for name in kept], *[made[name].to_pylist() for name in MASK], strict=True))
-    found = Counter(tuple(row) for row in ctx.store.read(ctx.ref(RELEASE)).select(*kept, *MASK).collect())
+    masks = masks_of(ctx.policy, current_use(ctx.policy, published.row.release_id))
+    kept, masked = ["month", "split", "reduced"], [name for name in MASK if name not in OF_A_CLASS_OR_ALL]
+    made = replace(masks, roles={name: masks.roles[name] for name in masked}).masked(table, "customer")
+    expected = Counter(
+        zip(*[table[name].to_pylist() for name in kept], *[made[name].to_pylist() for name in masked], strict=True)
+    )
+    found = Counter(tuple(row) for row in ctx.store.read(ctx.ref(RELEASE)).select(*kept, *masked).collect())
     assert not found - expected
     assert sum(found.values()) == published.row.rows_released > 200
+
+
+def test_swapped_values_stay_in_their_class_and_leave_their_rows(published):
+    """Against the clean rows: a person has one age and town, so a class holds all rows of its people in a month and split."""
+    masks = masks_of(published.ctx.policy, current_use(published.ctx.policy, published.row.release_id))
+    customers = sorted(set(ROWS.customer))
+    token = dict(zip(customers, masks.of_texts("customer")([str(each) for each in customers]), strict=True))
+    clean_rows, rows = ROWS.assign(customer=ROWS.customer.map(token)), published.rows
+    kept, moved = 0, Counter()
+    for _, group in rows.groupby(of_class(published.ctx.policy.anonymize), dropna=False):
+        month, split = group.month.iloc[0], group.split.iloc[0]
+        here = (clean_rows.month == month) & (clean_rows.split == split) & clean_rows.customer.isin(set(group.customer))
+        assert Counter(clean_rows[here].item.fillna("")) == Counter(group.item.fillna(""))
+        pairs = [Counter(zip(each.customer, each.item.fillna(""), strict=True)) for each in (clean_rows[here], group)]
+        kept, moved = kept + len(group), moved + (pairs[0] - pairs[1])
+    # Of four values about a quarter stay where they were by chance.
+    assert kept == len(rows) and moved.total() > kept / 4
+    assert published.metrics["mask_people_min", "item"].met
+
+
+def test_bought_bounds_are_quantiles_of_people_which_no_person_moves(published):
+    """The upper share is that of people, each of whom counts once: the one with a third of all rows is beyond it."""
+    lower, upper = (published.metrics[name, "spent"].value for name in ("mask_lower", "mask_upper"))
+    people = ROWS.drop_duplicates("customer").spent.quantile([0.1, 0.9])
+    # A bound is found to a sixteenth, and noise is a fraction of a person here.
+    assert people[0.1] * 0.85 < lower < people[0.1] * 1.15 and people[0.9] * 0.85 < upper < people[0.9] * 1.15
+    assert ROWS.spent.quantile(0.9) == 10**6 > 2 * upper
+    token = masks_of(published.ctx.policy, current_use(published.ctx.policy, published.row.release_id)).of_texts("customer")
+    spent = {token([str(customer)])[0]: spent for customer, spent in zip(ROWS.customer, ROWS.spent, strict=True)}
+    assert (published.rows.spent == published.rows.customer.map(spent).clip(lower, upper)).all()
+    assert (published.rows.spent == upper).any()
+
+
+def test_bounds_are_booked_per_person_and_noise_per_row(published):
+    accounts = published.ctx.store.read(published.ctx.ref(BUDGET_LEDGER)).collect()
+    (noise,), (bounds,) = ({row.unit: row.entries for row in accounts}[unit] for unit in ("row", "person"))
+    assert (noise.release_id, published.row.epsilon) == (published.row.release_id, 1)
+    assert (bounds.release_id, bounds.epsilon) == (f"{published.row.release_id}-bounds", 40)
+    assert [(charge.mechanism, charge.what) for charge in bounds.charges] == [("bounds", "spent.bounds")]
+    assert noise.steps[-1].state == bounds.steps[-1].state == "committed"
+    assert not published.ctx.store.exists(published.ctx.ref(RELEASE_SECRET))
 
 
 def test_nothing_of_a_masked_value_is_left(published):

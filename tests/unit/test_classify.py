@@ -3,23 +3,34 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
+from kveil.anonymize.masking.columns import check_types
 from kveil.classify.door import draft_of, identifier, names_of, next_steps
 from kveil.classify.draft import drafted
 from kveil.classify.looked import classification
+from kveil.classify.masks import OFFER, mask_of
 from kveil.classify.plan import Classified, planned
-from kveil.classify.roles import column_of
+from kveil.classify.roles import Column, column_of
 from kveil.classify.types import fitting_type, lenient, one_date_pattern
 from kveil.cli import main
 from kveil.errors import SettingsError
 from kveil.new_file import require_new
 from kveil.profile.sampled import PERSON
-from kveil.settings import load
+from kveil.settings import Policy, load
+from stdnum import iban
+
+from tests.builders import shop as shop_policy
 
 PEOPLE = 300
 
 
 def texts(values):
     return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def account(number):
+    bban = f"{number:018d}"
+    return f"DE{iban.calc_check_digits('DE00' + bban)}{bban}"
 
 
 def told(columns, person=None, types=None, of_people=True):
@@ -51,6 +62,10 @@ def shop():
         "geburtsdatum": [f"{1 + i % 28:02d}.{1 + i % 12:02d}.{1950 + i % 50}" for i in ids],
         "gender": [["male", "female"][i % 2] for i in ids],
         "remarks": [f"called on day {i} and was told that all is well" for i in ids],
+        "iban": [account(i) for i in ids],
+        "passport_no": [f"C{i:08d}" for i in ids],
+        "kontonummer": [f"{7 * i:010d}" for i in ids],
+        "mobile": [f"+49 151 {i:07d}" for i in ids],
         "loyal": [["yes", "no"][i % 5 == 0] for i in ids],
     }
     rows = 900
@@ -97,6 +112,55 @@ def test_a_draft_is_a_policy(shop, tmp_path):
     released = policy.anonymize
     assert {"date", "gender", "geburtsdatum_year"} <= set(released.quasi_identifiers)
     assert "amount" not in {*released.quasi_identifiers, *released.sensitive, *released.insensitive}
+
+
+def test_offered_masks_are_a_policy_when_they_are_taken_in(shop, tmp_path):
+    """Every offer at once, as who removes each mark does."""
+    text = drafted(planned(shop, "customer_id", None), "shop")
+    path = tmp_path / "shop.yml"
+    path.write_text(text.replace(OFFER, ""), encoding="utf-8")
+    policy = load(path)
+    made = {name: mask.technique for name, mask in policy.anonymize.mask.items()}
+    assert made == {
+        "order_id": "pseudonym", "email": "partial", "Nachname": "fake", "remarks": "scrub", "iban": "encrypt",
+        "kontonummer": "pseudonym", "mobile": "redact",
+    }  # fmt: skip
+    assert policy.anonymize.mask["iban"].format == "iban" and policy.anonymize.mask["Nachname"].kind == "last_name"
+    assert policy.anonymize.mask_keys == {1: "secret://env/SHOP_MASK_KEY"}
+    assert "passport_no" not in made and "no mask is offered, since a law protects" in text
+    assert set(made) <= {name for one in policy.sources.values() for name in one.columns}
+    check_types(
+        {name: column.type for one in policy.sources.values() for name, column in one.columns.items()}, policy.anonymize.mask
+    )
+
+
+@pytest.mark.parametrize(
+    ("semantic", "type_", "proven", "technique"),
+    [
+        ("pan", "bigint", True, "encrypt"), ("pan", "bigint", False, "pseudonym"), ("email", "bigint", False, "pseudonym"),
+        ("ip", "string", True, "pseudonym"), ("person_name", "string", True, "fake"), ("address", "string", True, "fake"),
+        ("record_id", "bigint", False, "pseudonym"),
+    ],
+)  # fmt: skip
+def test_an_offered_mask_is_one_that_the_column_can_have(semantic, type_, proven, technique):
+    column = Column("x", type_, semantic, "direct identifier", 0.9, "a test", proven=proven)
+    asked = Policy.model_validate(shop_policy(anonymize__mask={"x": mask_of(column)}, anonymize__mask_keys={1: "secret://env/K"}))
+    role = asked.anonymize.mask["x"]
+    check_types({"x": type_}, {"x": role})
+    assert role.technique == technique
+
+
+def test_names_of_things_follow_no_person():
+    column = Column("x", "string", "person_name", "direct identifier", 0.9, "a test", proven=True)
+    assert mask_of(column, of_people=False)["technique"] == "pseudonym"
+
+
+def test_an_offer_is_a_comment_until_it_is_taken_in(shop):
+    text = drafted(planned(shop, "customer_id", None), "shop")
+    assert "mask" not in yaml.safe_load(text)["anonymize"]
+    assert all(line.strip().startswith("#") for line in text.splitlines() if OFFER in line)
+    things = source("things", {"customer_id": range(60), "at": ["2024-01-01 10:00:00"] * 60}, "customer_id", ["customer_id"])
+    assert OFFER not in drafted(planned([things], "customer_id", None), "things")
 
 
 def test_a_join_keeps_its_key_and_a_rare_label_is_asked_of_no_class(tmp_path):

@@ -26,6 +26,17 @@ MASK = {
     "j": ({"technique": "bin", "edges": [1, 2]}, "its range, of 3"),
     "k": ({"technique": "top_bottom", "lower": "2020-01-01", "upper": "2024-01-01"}, "not below 2020-01-01 and not above"),
     "l": ({"technique": "scrub", **SAID}, "became the names of their types"),
+    "n": (
+        {
+            "technique": "top_bottom",
+            "quantiles": {"upper": "0.99"},
+            "within": {"lower": 0, "upper": 5000},
+            "epsilon": "0.5",
+            **SAID,
+        },
+        "0.99 of rows lie below the upper, found privately between 0 and 5,000 at ε = 0.5",
+    ),
+    "m": ({"technique": "swap"}, "each beside another row of its class"),
 }
 
 
@@ -56,10 +67,12 @@ def test_what_masks_do_not_promise_is_said_where_there_are_masks(columns):
     masked = copy.deepcopy(facts)
     masked["asked"]["columns"] += columns
     more = [sentence for sentence in findings.not_claimed(masked) if sentence not in before]
-    assert len(more) == 3
-    assert "d, e, f, g, l may link them" in more[0]
+    assert len(more) == 5
+    assert "d, e, f, g, l, n may link them" in more[0]
     assert "e can be decrypted" in more[1]
-    assert "free text (l) names nobody" in more[2]
+    assert "a swapped value (m)" in more[2] and "l-diversity" in more[2]
+    assert "of the values of n. Their bounds have it" in more[3]
+    assert "free text (l) names nobody" in more[4]
 
 
 def test_every_measure_of_masks_has_words():

@@ -54,6 +54,7 @@ def test_a_masked_policy_is_sound_and_masked_columns_have_a_role_of_their_own(tm
         ({"technique": "top_bottom", "lower": 5, "upper": 5, "reason": "r"}, "lower must be below upper"),
         ({"technique": "round", "to": 0, "reason": "r"}, "greater than 0"),
         ({"technique": "scrub", "reason": "r"}, "linkable: is missing"),
+        ({"technique": "swap"}, "reason: is missing"),
     ],
 )
 def test_what_is_refused_and_why(tmp_path, mask, told):

@@ -12,7 +12,7 @@ from kveil.anonymize.masking.columns import check_types, type_of
 from kveil.errors import ContractError
 from kveil.privacy.masking.fakes import fakes
 from kveil.privacy.masking.keyed import tokens, words
-from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Partial, Pseudonym, Redact, Round, Scrub, TopBottom
+from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Partial, Pseudonym, Redact, Round, Scrub, Swap, TopBottom
 
 KEY = bytes(range(32))
 SAID = {"reason": "a test", "linkable": True}
@@ -32,6 +32,7 @@ ROLES = {
     "capped": TopBottom(technique="top_bottom", lower=0, upper=100, reason="a test"),
     "late": TopBottom(technique="top_bottom", upper="2024-06-30", reason="a test"),
     "note": Scrub(technique="scrub", **SAID),
+    "swapped": Swap(technique="swap", reason="a test"),
 }
 MASKS = Masks(ROLES, {name: KEY for name in ("token", "phone", "name", "day", "moment")})
 SCHEMA = pa.schema(
@@ -39,7 +40,7 @@ SCHEMA = pa.schema(
         "person": pa.int64(), "redacted": pa.string(), "tail": pa.string(), "mail": pa.string(), "token": pa.int64(),
         "phone": pa.string(), "name": pa.string(), "day": pa.date32(), "moment": pa.timestamp("us", "UTC"), "rounded": pa.int32(),
         "price": pa.decimal128(12, 2), "month": pa.date32(), "range": pa.float64(), "capped": pa.int64(), "late": pa.date32(),
-        "note": pa.string(),
+        "note": pa.string(), "swapped": pa.int64(),
     }
 )  # fmt: skip
 SQL = {
@@ -60,6 +61,7 @@ rows_of = st.lists(
             "price": st.none() | st.integers(-(10**6), 10**6).map(lambda cents: Decimal(cents) / 100),
             "range": st.none() | st.floats(-20, 20),
             "capped": st.none() | st.integers(-(2**62), 2**62),
+            "swapped": st.none() | st.integers(0, 9),
         }
     ),
     max_size=6,

@@ -49,4 +49,4 @@ def check_identifiers(clean: DataFrame, settings: Anonymize) -> None:
 def _shown(settings: Anonymize) -> list[str]:
     """The columns whose values a release shows, alone or in sets."""
     roles = (settings.partition_by, settings.quasi_identifiers, settings.sensitive, settings.insensitive)
-    return [name for role in roles for name in role]
+    return [*(name for role in roles for name in role), *(name for name, mask in settings.mask.items() if mask.shows_values)]

@@ -7,6 +7,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.errors import GuaranteeError
 from kveil.settings import Policy
 
 _NOT_PART_OF_A_RELEASE = {
@@ -19,6 +20,15 @@ def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
     row = df.agg(F.count(F.lit(1)).alias("rows"), F.coalesce(F.sum(row_hash(columns)), F.lit(0)).alias("hash")).first()
     assert row is not None  # an aggregation without groups has one row
     return int(row["rows"]), int(row["hash"])
+
+
+def check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> None:
+    """GuaranteeError where content that was found is not what was promised."""
+    if found != promised:
+        raise GuaranteeError(
+            f"anonymize: the {what} holds {found[0]:,} rows that are not the {promised[0]:,} rows of staging; "
+            "the release is not trustworthy, run again and check the storage"
+        )
 
 
 def row_hash(columns: list[str]) -> Column:
@@ -46,6 +56,11 @@ def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> s
     # What a policy leaves out plays no part, so that a setting that is new in kveil makes no release another one.
     asked = policy.anonymize.aggregates[name].model_dump(mode="json", exclude_defaults=True)
     return _hash([policy.name, policy.purpose, policy.person, "aggregate", name, asked, *clean_content])
+
+
+def bounds_id(release_id: str) -> str:
+    """Under which id the bounds that a release's masks buy are booked: its own, told apart since accounts are per unit."""
+    return f"{release_id}-bounds"
 
 
 def guarantee_id(policy: Policy) -> str:

@@ -42,10 +42,11 @@ class Draws:
         """The noisy columns of a table, which must hold all rows that are equal to one of its rows; nulls stay null."""
         if not roles:
             return {}
-        keys = self._row_keys(table)
+        keys = self.row_keys(table)
         return {name: self._column(table[name], name, role, keys) for name, role in roles.items()}
 
-    def _row_keys(self, table: pa.Table) -> U64:
+    def row_keys(self, table: pa.Table) -> U64:
+        """A 128-bit name [n, 2] of each row, a function of the secret; the table holds all rows equal to one of its."""
         key = derived_key(self.secret, "row", *self.use)
         names = self.row or tuple(table.column_names)
         return row_keys(key, [_blocks(table[name], key) for name in names])

@@ -7,8 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
-from kveil.anonymize.identity import content
+from kveil.anonymize.identity import check_same, content
 from kveil.anonymize.masking.keys import KeyUse
+from kveil.anonymize.masking.swap import check_swapped, swapped
+from kveil.anonymize.noise import Draws
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
@@ -22,22 +24,21 @@ RELEASE_ID = "kveil.release_id"
 _LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET)
 
 
-def published_version(ctx: Context, work: Work, masked: KeyUse | None) -> int:
+def published_version(ctx: Context, work: Work, masked: KeyUse | None, swaps: Draws) -> int:
     """Publishes staging without the person and returns the release table's Delta version.
 
-    The rows are first written as a candidate in the restricted zone and compared with staging; the published table is
-    compared once more. Rows are sorted by what is released, so their order tells nothing of the source's. A release that
-    extends another is added to its table, whose files stay as they are; `restored_version` undoes an addition cut short.
-    The table says with which key it was `masked`.
+    The rows, with swapped columns permuted as `swaps` draws, are first written as a candidate in the restricted zone and
+    compared with staging; the published table is compared with the candidate. Rows are sorted by what is released, so their
+    order tells nothing of the source's. A release that extends another is added to its table, whose files stay as they are;
+    `restored_version` undoes an addition cut short. The table says with which key it was `masked`.
     """
     clean_types = dict(ctx.store.read(ctx.ref(STAGING)).dtypes)
     columns = list(of_release(ctx.policy.anonymize, clean_types))
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    promised = content(rows, columns)
-    write_candidate(ctx, rows)
+    write_candidate(ctx, swapped(rows, ctx.policy.anonymize, swaps))
     _write_generalizer(ctx, work.release_id)
     candidate = ctx.store.read(ctx.ref(CANDIDATE))
-    check_same(content(candidate, columns), promised, "candidate")
+    promised = check_swapped(candidate, rows, ctx.policy.anonymize)
     if work.parent is None:
         partition_by = ctx.policy.anonymize.partition_by
         ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, release_properties(work.release_id, masked))
@@ -103,15 +104,6 @@ def _write_generalizer(ctx: Context, release_id: str) -> None:
     named = F.to_json(F.struct(*partition_by)) if partition_by else F.lit("{}")
     rows = trees.select(F.lit(release_id).alias("release_id"), named.alias("partition"), F.col(TREE).alias("tree"))
     ctx.store.replace_where(ctx.ref(GENERALIZER), rows, release_id=release_id)
-
-
-def check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> None:
-    """GuaranteeError where content that was found is not what was promised."""
-    if found != promised:
-        raise GuaranteeError(
-            f"anonymize: the {what} holds {found[0]:,} rows that are not the {promised[0]:,} rows of staging; "
-            "the release is not trustworthy, run again and check the storage"
-        )
 
 
 def destroy_link(ctx: Context) -> int:

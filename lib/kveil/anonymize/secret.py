@@ -8,6 +8,7 @@ from kveil.anonymize.noise import Draws
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
 from kveil.privacy.randomness import fresh_secret
+from kveil.settings.mask_checks import swapped_columns
 from kveil.tables.schema import RELEASE_SECRET
 from kveil.tables.store import NO_STATISTICS
 
@@ -23,10 +24,18 @@ def draws_of(ctx: Context, release_id: str) -> Draws:
     named = ctx.policy.anonymize.noise_key
     if named is not None:
         return replace(draws, use=(ctx.policy.name, "every release"), secret=named_secret(named, "anonymize.noise_key"))
-    return replace(draws, secret=_release_secret(ctx, release_id))
+    return replace(draws, secret=release_secret(ctx, release_id))
 
 
-def _release_secret(ctx: Context, release_id: str) -> bytes:
+def swaps_of(ctx: Context, release_id: str) -> Draws:
+    """What the release's swaps within classes are drawn from: always its own secret, which nothing outlives."""
+    use = (ctx.policy.name, release_id, "swap")
+    secret = release_secret(ctx, release_id) if swapped_columns(ctx.policy.anonymize.mask) else b""
+    return Draws(use=use, secret=secret)
+
+
+def release_secret(ctx: Context, release_id: str) -> bytes:
+    """32 bytes that belong to one release: the same until the release's link to people is destroyed."""
     ref = ctx.ref(RELEASE_SECRET)
     if ctx.store.property_of(ref, RELEASE_ID) == release_id:
         row = ctx.store.read(ref).first()

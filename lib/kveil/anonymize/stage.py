@@ -1,13 +1,12 @@
 """Stage 3: from clean rows to a release whose guarantee was measured on what was written."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize import aggregates, ledger
+from kveil.anonymize import aggregates, booking, ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
@@ -15,9 +14,11 @@ from kveil.anonymize.domains import codings
 from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
+from kveil.anonymize.masking.arrow import Masks
+from kveil.anonymize.masking.bounds import LOWER, UPPER, bound_metrics, with_bounds
 from kveil.anonymize.masking.checks import check_people, value_metrics
 from kveil.anonymize.masking.columns import check_types
-from kveil.anonymize.masking.keys import KeyUse, current_use, masks_of, require_current
+from kveil.anonymize.masking.keys import current_use, masks_of, require_current
 from kveil.anonymize.masking.metrics import mask_metrics
 from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
@@ -27,11 +28,12 @@ from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, publ
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
+from kveil.anonymize.secret import swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging, population_of
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
-from kveil.errors import BudgetError, ContractError, GuaranteeError, KveilError
+from kveil.errors import ContractError, GuaranteeError, KveilError
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 
@@ -78,17 +80,17 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     masks = masks_of(ctx.policy, masked)
     check_people(clean, ctx.policy.person, masks, settings.k)
     tokens = value_metrics(clean, masks)
-    ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
+    booking.reserve(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
-    _stage_rows(ctx, work, given, clean, masked)
-    metrics = _remeasured(ctx, work, rows, clean, tokens)
+    made = _staged(ctx, work, given, clean, masks)
+    metrics = _remeasured(ctx, work, rows, clean, [*tokens, *bound_metrics(masks, made)])
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
     with ctx.step("publish") as note:
-        version = published_version(ctx, work, masked)
+        version = published_version(ctx, work, masked, swaps_of(ctx, work.release_id))
         kept = total - int(by_name["suppressed_rows"].value)
         note.text = f"{kept:,} rows as {ctx.ref(RELEASE)}, version {version}"
     row = {
@@ -102,36 +104,41 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     return row
 
 
-def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masked: KeyUse | None) -> None:
-    """Makes staging and notes that its noise is drawn; gives back what was reserved when a user's error came before the draw."""
-    noisy = bool(ctx.policy.anonymize.noise)
+def _staged(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: Masks) -> Masks:
+    """Makes staging and notes that its noise is drawn; the masks with the bounds that were found for them.
+
+    Gives back what was reserved when a user's error came before the draw.
+    """
     try:
-        make_staging(ctx, work.release_id, rows, clean, masked)
+        found = with_bounds(ctx, work.release_id, rows, masks)
+        make_staging(ctx, work.release_id, rows, clean, found)
     except KveilError:
-        if noisy and ctx.store.property_of(ctx.ref(STAGING), RELEASE_ID) != work.release_id:
-            with suppress(BudgetError):  # an earlier run drew it: then it stays spent
-                ledger.cancelled(ctx, work.release_id)
+        if ctx.store.property_of(ctx.ref(STAGING), RELEASE_ID) != work.release_id:
+            booking.cancelled(ctx, work.release_id)
         raise
-    if noisy:
-        ledger.drawn(ctx, work.release_id)
+    booking.drawn(ctx, work.release_id)
+    return found
 
 
-def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, tokens: list[Metric]) -> list[Metric]:
-    """Measures staging and records it beside what the masks' `tokens` told; a threshold not met destroys staging and fails.
+def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: list[Metric]) -> list[Metric]:
+    """Measures staging and records it beside what the `masks` told; a threshold not met destroys staging and fails.
 
-    The metrics of a release that extends another are those of both together.
+    The metrics of a release that extends another are those of both together. Bounds that masks bought are told of published
+    releases alone: trying again may find others, and they are paid for once.
     """
     with ctx.step("measure the guarantee again") as note:
-        metrics = _of_staging(ctx, work, rows, clean) + tokens
+        metrics = _of_staging(ctx, work, rows, clean) + masks
         if work.parent is not None and all(metric.met is not False for metric in metrics):
             metrics = _of_both(ctx, work, metrics, clean)
+        broken = [metric for metric in metrics if metric.met is False]
+        if broken:
+            metrics = [metric for metric in metrics if metric.name not in (LOWER, UPPER)]
         ctx.store.replace_where(
             ctx.ref(PRIVACY_METRICS), ctx.rows(PRIVACY_METRICS, [metric.row(work.release_id) for metric in metrics]),
             policy=ctx.policy.name, release_id=work.release_id, measured_on="staging",
         )  # fmt: skip
         smallest = next((metric.value for metric in metrics if metric.name == "class_people_min"), 0)
         note.text = f"smallest class holds {smallest:.0f} people"
-    broken = [metric for metric in metrics if metric.met is False]
     if broken:
         destroy_link(ctx)
         raise GuaranteeError(_sentence(broken))
@@ -202,8 +209,7 @@ def _record(ctx: Context, row: dict[str, Any]) -> None:
 def _destroy_and_record(ctx: Context, row: dict[str, Any]) -> None:
     if row.get("link_files_left") == 0:
         return
-    if ctx.policy.anonymize.noise:
-        ledger.committed(ctx, row["release_id"], row["version"])
+    booking.committed(ctx, row["release_id"], row["version"])
     with ctx.step("destroy the link to people") as note:
         left = destroy_link(ctx)
         note.rows(left, "files left")

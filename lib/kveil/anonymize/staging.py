@@ -15,7 +15,7 @@ from kveil.anonymize.giants import by_fragments
 from kveil.anonymize.hiding import hidden_rows
 from kveil.anonymize.kernel import OUTSIDE, Kernel
 from kveil.anonymize.leftovers import pooled
-from kveil.anonymize.masking.keys import KeyUse, masks_of
+from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.population import population
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.references import references
@@ -27,9 +27,8 @@ from kveil.tables.schema import RAW, STAGING
 from kveil.tables.store import NO_STATISTICS
 
 
-def make_staging(ctx: Context, release_id: str, rows: DataFrame, clean: DataFrame, masked: KeyUse | None) -> None:
+def make_staging(ctx: Context, release_id: str, rows: DataFrame, clean: DataFrame, masks: Masks) -> None:
     """Generalizes, masks and draws the noise, in one Delta commit; a committed staging of this release is used as it is.
-
     Labels, and what a class is compared with, are measured on the whole clean table, also where only some of its rows
     are to be released. Then what only the whole can tell: rows that lost their cells are pooled, histories hidden.
     """
@@ -38,12 +37,10 @@ def make_staging(ctx: Context, release_id: str, rows: DataFrame, clean: DataFram
     assert isinstance(schema, StructType)  # a list of columns parses to nothing else
     asked = references(clean, person, settings)
     kernel = Kernel(settings, codings(clean, settings), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label)
-    named = {RELEASE_ID: release_id, **(masked.properties if masked else {})}
+    named = {RELEASE_ID: release_id, **masks.told}
     if any(ctx.store.property_of(ref, key) != value for key, value in named.items()):
         ctx.store.destroy(ref)
-        made = _generalized(
-            ctx, rows, replace(kernel, draws=draws_of(ctx, release_id), masks=masks_of(ctx.policy, masked)), schema
-        )
+        made = _generalized(ctx, rows, replace(kernel, draws=draws_of(ctx, release_id), masks=masks), schema)
         with ctx.step("generalize and add noise") as note:
             ctx.store.replace(ref, made, properties={**named, **NO_STATISTICS})
             note.rows(ctx.store.read(ref).where(F.col(TREE).isNotNull()).count(), "fragments")

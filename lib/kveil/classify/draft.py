@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kveil.classify.masks import OFFER, is_offered, is_protected
 from kveil.classify.plan import Classified, Plan
 from kveil.classify.release import anonymize, train
 from kveil.classify.roles import Column
@@ -11,7 +12,8 @@ from kveil.classify.wording import flow, of_role, released_as, why
 _HEAD = """\
 # Drafted by `kveil classify` from what the sources hold. Each choice says why it was made; `# ?` marks what a person must decide.
 # Roles are guesses with a confidence from 0 to 1. Who is singled out was measured in a sample of people, where more are alone
-# than among all, so shares are upper estimates. Nothing here is advice on law."""
+# than among all, so shares are upper estimates. Lines that begin with `#~` offer to release masked what leads to a person
+# and is left out otherwise. Nothing here is advice on law."""
 _MISSING = ["", "n/a", "na", "null", "none", "-", "?", "unknown"]
 
 
@@ -20,7 +22,7 @@ def drafted(plan: Plan, name: str) -> str:
     lines = [
         *_HEAD.splitlines(),
         f"name: {name}",
-        "purpose: model_training  # ? what the release is for; consent is asked for this word",
+        _purpose(plan),
         *_person(plan),
         "",
         *_sources(plan),
@@ -35,6 +37,14 @@ def drafted(plan: Plan, name: str) -> str:
     ]
     # A column's name may hold a line end; in a comment it must not begin a line of policy.
     return "".join(" ".join(line.splitlines()) + "\n" for line in lines)
+
+
+def _purpose(plan: Plan) -> str:
+    known = plan.registry.purposes if plan.registry else ()
+    named = f"; {plan.registry.name} knows {', '.join(known)}" if plan.registry and known else ""
+    return (
+        f"purpose: {known[0] if known else 'model_training'}  # ? what the release is for; consent is asked for this word{named}"
+    )
 
 
 def _person(plan: Plan) -> Iterator[str]:
@@ -70,6 +80,10 @@ def _source(source: Classified, plan: Plan, declared: list[str]) -> Iterator[str
             yield f"      # ? {each.name} is not declared: {reason}"
         elif each.name not in declared:
             yield f"      # {each.name} is not collected: {why(each, source)}"
+            if is_protected(each):
+                yield "      #   no mask is offered, since a law protects what its name says: see law.special_categories"
+            elif is_offered(each, source, plan):
+                yield f"      {OFFER}{each.name}: {flow(each.type)}"
         else:
             contract: Any = {"type": each.type, "required": True} if each.name in needed else each.type
             yield f"      {each.name}: {flow(contract)}"

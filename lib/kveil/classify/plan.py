@@ -6,18 +6,21 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from kveil.classify.purposes import is_registry
 from kveil.classify.roles import Column
 from kveil.settings.base import ColumnName
 
 _NAMES: TypeAdapter[str] = TypeAdapter(ColumnName)
 _TAKEN = ("date", "month", "split")
-_REGISTRY = {"purpose", "decision"}
 _LABELS = ("label", "status")
 
 
 @dataclass(frozen=True)
 class Classified:
-    """A source with its columns' roles, what singles people out in it, its rows, and how a policy declares it."""
+    """A source with its columns' roles, what singles people out in it, its rows, and how a policy declares it.
+
+    `purposes` are those that a registry of consent has decisions for.
+    """
 
     name: str
     declared: dict[str, Any]
@@ -27,6 +30,7 @@ class Classified:
     people: int
     sampled_people: int
     unique: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column | None:
         """The column of a name; None where there is none."""
@@ -63,7 +67,7 @@ class Plan:
 
 def planned(sources: Sequence[Classified], person: str | None, label: str | None) -> Plan:
     """The plan that the sources' columns suggest: the base has people and time and the most rows, the others join it by a key."""
-    registry = next((each for each in sources if _is_registry(each)), None)
+    registry = next((each for each in sources if is_registry([column.name for column in each.columns])), None)
     rest = [each for each in sources if each is not registry]
     base = max(rest or list(sources), key=lambda each: (_has(each, person), _time(each) is not None, each.rows))
     joins: list[tuple[Classified, str]] = []
@@ -83,11 +87,6 @@ def planned(sources: Sequence[Classified], person: str | None, label: str | None
 
 def _has(source: Classified, person: str | None) -> bool:
     return person is not None and source.column(person) is not None
-
-
-def _is_registry(source: Classified) -> bool:
-    names = {each.name for each in source.columns}
-    return names >= _REGISTRY and bool(names & {"decided_at", "effective_from"})
 
 
 def _time(source: Classified) -> str | None:

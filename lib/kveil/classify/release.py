@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from kveil.classify.masks import masks
 from kveil.classify.plan import Plan
 from kveil.classify.roles import Column
 from kveil.classify.wording import NUMBERS, flow, of_role, released_as, source_of, why
@@ -26,6 +27,7 @@ def anonymize(plan: Plan, name: str) -> Iterator[str]:
     yield from _sensitive(plan)
     yield from _insensitive(plan)
     yield "  suppression_limit: 0.1"
+    yield from masks(plan, name)
     yield from _notreleased_as(plan)
 
 

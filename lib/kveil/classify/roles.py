@@ -18,7 +18,7 @@ class Column:
     """A source's column: type, semantic type, role, how sure (0 to 1), why, and what a person should look at.
 
     `singled_out` is the share of the sample's people whom the column alone tells from all others, `per_person` the share of
-    those who have one value of it in all their rows.
+    those who have one value of it in all their rows. `proven` says that its values, not its name alone, showed the semantic type.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Column:
     values: int = 0
     per_person: float = 1.0
     singled_out: float = 0.0
+    proven: bool = False
 
     @property
     def doubtful(self) -> bool:
@@ -100,4 +101,5 @@ def _with(columns: list[str], name: str) -> str:
 
 def _made(told: dict[str, Any], role: Role, sure: float, why: str, doubts: list[str]) -> Column:
     named = (told["column"], told["fits"], told["semantic"])
-    return Column(*named, role, sure, why, doubts, told["pattern"], told["values"], told["per_person"], told["singled_out"])
+    measured = (told["pattern"], told["values"], told["per_person"], told["singled_out"], told["proven"])
+    return Column(*named, role, sure, why, doubts, *measured)

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from kveil.classify.looked import classification
 from kveil.classify.plan import Classified
+from kveil.classify.purposes import is_registry, purposes_of
 from kveil.classify.roles import Column, column_of
 from kveil.classify.types import one_date_pattern
 from kveil.errors import SettingsError
@@ -60,7 +61,8 @@ def _one(name: str, source: Asked, person: str | None, progress: Progress, k: in
     unique = [each.name for each in figures if each.name in alone and not each.missing and each.distinct >= 0.95 * totals.rows]
     declared, made = _with_dates(source, [column_of(each, own, sets) for each in columns])
     people = totals.people or 0
-    return Classified(name, declared, made, sets, totals.rows, people, sample["people"], tuple(unique))
+    purposes = purposes_of(source.rows) if is_registry(source.rows.columns) else ()
+    return Classified(name, declared, made, sets, totals.rows, people, sample["people"], tuple(unique), purposes)
 
 
 def _with_dates(source: Asked, columns: list[Column]) -> tuple[dict[str, Any], list[Column]]:

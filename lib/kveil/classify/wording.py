@@ -54,6 +54,6 @@ def source_of(plan: Plan, column: Column) -> Classified:
 
 
 def flow(value: Any) -> str:
-    """A value in one line of YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+    """A value in one line of YAML, keys in their order."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")

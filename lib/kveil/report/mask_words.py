@@ -50,6 +50,18 @@ def mask_limits(columns: list[Fact]) -> Iterator[str]:
     back = [column["column"] for column in columns if column["kind"] == "encrypt"]
     if back:
         yield f"That nobody can go back. {', '.join(back)} can be decrypted by who has the key; every kveil reveal is logged."
+    swapped = [column["column"] for column in columns if column["kind"] == "swap"]
+    if swapped:
+        yield (
+            f"That nobody learns a swapped value ({', '.join(swapped)}). Who knows a person's class knows the values of that"
+            " class, and where all are alike, the value; l-diversity is measured on sensitive columns alone."
+        )
+    bought = [column["column"] for column in columns if "quantiles" in column["parameters"]]
+    if bought:
+        yield (
+            f"Differential privacy of the values of {', '.join(bought)}. Their bounds have it; values between the bounds are"
+            " shown as they are."
+        )
     texts = [column["column"] for column in columns if column["kind"] == "scrub"]
     if texts:
         yield f"That free text ({', '.join(texts)}) names nobody. Numbers and addresses are found by their form, names are not."
@@ -74,6 +86,12 @@ def _rounded(given: Fact) -> str:
 
 
 def _bounded(given: Fact) -> str:
+    if "quantiles" in given:
+        shares = " and ".join(f"{share} of rows lie below the {end}" for end, share in given["quantiles"].items())
+        return (
+            f"not beyond bounds of which {shares}, found privately between {given['within']['lower']:,} and"
+            f" {given['within']['upper']:,} at ε = {given['epsilon']} for all rows of a person"
+        )
     return " and ".join(f"not {word} {given[key]}" for key, word in (("lower", "below"), ("upper", "above")) if key in given)
 
 
@@ -87,5 +105,6 @@ _SHOWN: dict[str, Callable[[Fact], str]] = {
     "round": _rounded,
     "bin": lambda given: f"its range, of {len(given['edges']) + 1:,}",
     "top_bottom": _bounded,
+    "swap": lambda given: "its values, each beside another row of its class, at random",
     "scrub": lambda given: "free text in which numbers, addresses and identifiers became the names of their types",
 }

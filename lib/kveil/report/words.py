@@ -125,6 +125,8 @@ METRICS: dict[str, Words] = {
     "mask_class_singled_out_share": Words(MASKS, "Rows that class and masked values together leave to one person", percent, "≤"),
     "mask_collisions": Words(MASKS, "Values that share a token with another one", number, "≤"),
     "mask_unfit_values": Words(MASKS, "Values that are not of the format, of which nothing is shown"),
+    "mask_lower": Words(MASKS, "Lower bound of its coding, bought as a private quantile"),
+    "mask_upper": Words(MASKS, "Upper bound of its coding, bought as a private quantile"),
     "unicity_4": Words(MASKS, "Histories that four of their points tell from all others (unicity), of those sampled", percent),
     "recheck_classes": Words(RECHECK, "Equivalence classes"),
     "recheck_people_min": Words(RECHECK, "People in the smallest class", number, "≥"),

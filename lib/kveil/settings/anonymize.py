@@ -11,7 +11,7 @@ from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
 from kveil.settings.mask import Mask, MaskKeys
-from kveil.settings.mask_checks import mask_faults
+from kveil.settings.mask_checks import bought_bounds, mask_faults
 from kveil.settings.noise import Contribution, NoiseKey, RowNoise
 
 Shown = Literal["label", "bounds", "representative"]
@@ -138,6 +138,14 @@ class Anonymize(Section):
     @model_validator(mode="after")
     def _masks_have_their_keys(self) -> "Anonymize":
         faults = list(mask_faults(self.mask, self.mask_keys))
+        bought = ", ".join(bought_bounds(self.mask))
+        if bought and self.budget is None:
+            faults.append(f"mask buys bounds for {bought} and needs a budget")
+        if bought and self.incremental:
+            faults.append(
+                f"mask buys bounds for {bought}, which an incremental release would buy again for every slice; give public lower "
+                "and upper, such as those that one release bought"
+            )
         if faults:
             raise ValueError("; ".join(faults))
         return self

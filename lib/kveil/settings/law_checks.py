@@ -18,7 +18,7 @@ def law_problems(
     yield from _basis_problems(law, sources)
     yield from _place_problems(law, person, sources)
     yield from _purpose_problems(law, purpose, sources)
-    yield from _special_problems(law, used)
+    yield from special_problems(law, used)
     yield from _retention_problems(law, sources)
 
 
@@ -91,7 +91,8 @@ def _purpose_problems(law: Law, purpose: str, sources: Mapping[str, Source]) -> 
             )
 
 
-def _special_problems(law: Law, used: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def special_problems(law: Law, used: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Key and sentence of every used column whose name says a special category, without a known exception."""
     for column in dict.fromkeys(column for columns in used.values() for column in columns):
         for regulation in _rules(law):
             rule = in_force(regulation.rules.special_categories)

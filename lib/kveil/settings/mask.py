@@ -8,9 +8,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from kveil.settings.base import Identifier, Section
+from kveil.settings.base import Epsilon, Identifier, Section
+from kveil.settings.bounds import BoughtBounds, BoundShare
 from kveil.settings.secrets import SecretReference
 
 Reason = Annotated[str, Field(min_length=1)]
@@ -28,6 +29,8 @@ class _Mask(Section):
     linkable: bool = False
     links: ClassVar[bool] = False
     """Whether the technique gives a person's rows something in common by design."""
+    shows_values: ClassVar[bool] = False
+    """Whether most values are shown as they are, which a direct identifier may not be."""
 
 
 class _Keyed(_Mask):
@@ -159,9 +162,11 @@ class Bin(_Mask):
 class TopBottom(_Mask):
     """Top and bottom coding: what is below `lower` or above `upper` becomes that bound.
 
-    Bounds are public numbers or dates; extremes and percentiles of the data would show somebody's value.
+    Bounds are public numbers or dates; extremes and percentiles of the data would show somebody's value. `BoughtTopBottom`
+    finds percentiles privately.
     """
 
+    shows_values: ClassVar[bool] = True
     technique: Literal["top_bottom"]
     lower: Decimal | date | None = None
     upper: Decimal | date | None = None
@@ -169,13 +174,69 @@ class TopBottom(_Mask):
     @model_validator(mode="after")
     def _bounded(self) -> "TopBottom":
         if self.lower is None and self.upper is None:
-            raise ValueError("top_bottom needs lower, upper or both: public bounds, not extremes of the data")
+            raise ValueError(
+                "top_bottom needs lower, upper or both: public bounds, not extremes of the data; or quantiles, within and "
+                "epsilon, which buy them from the budget"
+            )
         if self.lower is not None and self.upper is not None:
             if isinstance(self.lower, date) != isinstance(self.upper, date):
                 raise ValueError("lower and upper are both numbers or both dates")
             if self.lower >= self.upper:  # type: ignore[operator]
                 raise ValueError("lower must be below upper")
         return self
+
+
+class Quantiles(Section):
+    """The shares of rows that lie below each bound; an end without a share is not bought."""
+
+    lower: Annotated[BoundShare, Field(gt=0, lt=1)] | None = None
+    upper: Annotated[BoundShare, Field(gt=0, lt=1)] | None = None
+
+
+class OuterRange(Section):
+    """Public whole numbers between which the bounds are looked for; also the bound of an end that is not bought."""
+
+    lower: int
+    upper: int
+
+
+class BoughtTopBottom(_Mask):
+    """Top and bottom coding of whole numbers at bounds that are quantiles of the data, found privately for `epsilon` per person.
+
+    Of whom has more rows than `rows_per_person` each row counts less, so that all together count as that many.
+    """
+
+    shows_values: ClassVar[bool] = True
+    technique: Literal["top_bottom"]
+    quantiles: Quantiles
+    within: OuterRange
+    epsilon: Epsilon
+    rows_per_person: Annotated[int, Field(ge=1, le=10**6)] = 1
+
+    @property
+    def bounds(self) -> BoughtBounds:
+        """What is bought, as aggregates buy it."""
+        shares = (self.quantiles.lower or Decimal(0), self.quantiles.upper or Decimal(1))
+        return BoughtBounds(epsilon=self.epsilon, at=shares, within=(self.within.lower, self.within.upper))
+
+    @model_validator(mode="after")
+    def _can_be_bought(self) -> "BoughtTopBottom":
+        try:
+            _ = self.bounds
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(said.replace("at:", "quantiles:")) from None
+        return self
+
+
+class Swap(_Mask):
+    """Each value as it is, beside another row of its equivalence class: values are permuted at random within classes.
+
+    What the rows of a class hold of the column stays; which row holds what, and so what else goes with it, does not.
+    """
+
+    shows_values: ClassVar[bool] = True
+    technique: Literal["swap"]
 
 
 class Scrub(_Mask):
@@ -192,8 +253,9 @@ class Scrub(_Mask):
 
 TECHNIQUES: dict[str, type[_Mask]] = {
     "redact": Redact, "partial": Partial, "pseudonym": Pseudonym, "encrypt": Encrypt, "fake": Fake, "date_shift": DateShift,
-    "round": Round, "bin": Bin, "top_bottom": TopBottom, "scrub": Scrub,
+    "round": Round, "bin": Bin, "top_bottom": TopBottom, "swap": Swap, "scrub": Scrub,
 }  # fmt: skip
+_BOUGHT = "top_bottom(bought)"
 _HASHES = ("hash", "sha", "md5", "crc", "blake", "xxhash", "murmur", "truncate")
 
 
@@ -213,7 +275,10 @@ def _known_technique(value: Any) -> Any:
 
 
 def _technique_of(value: Any) -> str:
-    return str(value["technique"] if isinstance(value, dict) else value.technique)
+    if not isinstance(value, dict):
+        return _BOUGHT if isinstance(value, BoughtTopBottom) else str(value.technique)
+    technique = str(value["technique"])
+    return _BOUGHT if technique == "top_bottom" and {"quantiles", "within", "epsilon"} & set(value) else technique
 
 
 Mask = Annotated[
@@ -226,6 +291,8 @@ Mask = Annotated[
     | Annotated[Round, Tag("round")]
     | Annotated[Bin, Tag("bin")]
     | Annotated[TopBottom, Tag("top_bottom")]
+    | Annotated[BoughtTopBottom, Tag(_BOUGHT)]
+    | Annotated[Swap, Tag("swap")]
     | Annotated[Scrub, Tag("scrub")],
     Discriminator(_technique_of),
     BeforeValidator(_known_technique),

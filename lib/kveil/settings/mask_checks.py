@@ -3,12 +3,22 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kveil.settings.mask import DateShift, Encrypt, Fake, KeyedMask, Mask, Pseudonym
+from kveil.settings.mask import BoughtTopBottom, DateShift, Encrypt, Fake, KeyedMask, Mask, Pseudonym, Swap
 
 
 def keyed(masks: Mapping[str, Mask]) -> dict[str, KeyedMask]:
     """The masks that need a key, by column."""
     return {name: mask for name, mask in masks.items() if isinstance(mask, Pseudonym | Encrypt | Fake | DateShift)}
+
+
+def swapped_columns(masks: Mapping[str, Mask]) -> list[str]:
+    """The columns whose values change places within classes."""
+    return [name for name, mask in masks.items() if isinstance(mask, Swap)]
+
+
+def bought_bounds(masks: Mapping[str, Mask]) -> dict[str, BoughtTopBottom]:
+    """The masks whose bounds are private quantiles, by column."""
+    return {name: mask for name, mask in masks.items() if isinstance(mask, BoughtTopBottom)}
 
 
 def mask_faults(masks: Mapping[str, Mask], keys: Mapping[int, str]) -> Iterator[str]:

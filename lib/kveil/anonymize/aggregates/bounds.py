@@ -19,7 +19,6 @@ from kveil.privacy.randomness import KeyedBits, derived_key
 from kveil.privacy.sensitivity import Sensitivity, noise_of
 from kveil.privacy.threshold import MANTISSA_BITS, chosen, place_of, thresholds
 from kveil.settings.bounds import BoughtBounds
-from kveil.settings.measures import Measure
 
 
 def with_bounds(ctx: Context, request: Request, clean: DataFrame, few_people: bool) -> Request:
@@ -27,45 +26,49 @@ def with_bounds(ctx: Context, request: Request, clean: DataFrame, few_people: bo
 
     Counted are the rows of public groups, and of unknown ones whether they will be shown or not.
     """
-    bought = {name: role for name, role in request.asked.measures.items() if role.bounds is not None}
+    asked = request.asked.measures.items()
+    bought = {name: (role.column, role.bounds) for name, role in asked if role.column is not None and role.bounds is not None}
     if not bought:
         return request
     rows = rows_of(ctx, request.asked, clean)
     inside = rows.where(Grid(request.asked, dict(rows.dtypes)).has_row())
-    search = _Search(inside, request.asked.rows_per_person, derived_key(secret_of(ctx), "bounds", request.release_id), few_people)
-    return request.within({name: search.bounds_of(name, role) for name, role in bought.items()})
+    key = derived_key(secret_of(ctx), "bounds", request.release_id)
+    search = BoundSearch(inside, request.asked.rows_per_person, key, few_people)
+    return request.within({name: search.bounds_of(name, *bought[name]) for name in bought})
 
 
 @dataclass(frozen=True)
-class _Search:
-    """The rows in which bounds are looked for, how many of a person count whole, and what the choice is a function of."""
+class BoundSearch:
+    """The rows in which bounds are looked for, how many of a person count whole, and what the choice is a function of.
+
+    `rows` have PERSON, never null. With at most `most` rows of a person counted, a bound's choice is epsilon-DP for the person.
+    """
 
     rows: DataFrame
     most: int
     key: bytes
     few_people: bool
 
-    def bounds_of(self, name: str, role: Measure) -> tuple[int, int]:
-        """The lower and the upper bound of a measure; a step apart where both shares lie at one value."""
-        assert role.bounds is not None  # the caller's condition
-        places, asked = thresholds(*role.bounds.within), role.bounds.asked
-        total = _total(name, role, role.bounds, self.most, len(places))
+    def bounds_of(self, name: str, column: str, bounds: BoughtBounds) -> tuple[int, int]:
+        """The lower and the upper bound of a column under a name; a step apart where both shares lie at one value."""
+        places, asked = thresholds(*bounds.within), bounds.asked
+        total = _total(name, column, bounds, self.most, len(places))
         counts = _counts(self.rows, total, self.few_people)
         ends = [0, len(places) - 1]
         for end, share in asked:
             bits = KeyedBits(derived_key(self.key, name, end), np.arange(len(places), dtype=np.uint64))
-            epsilon = Fraction(role.bounds.epsilon) / len(asked)
+            epsilon = Fraction(bounds.epsilon) / len(asked)
             ends[end] = chosen(counts, Fraction(share), self.most * total.noise.grain, epsilon, end == 1, bits)
         lower = min(ends[0], len(places) - 2)
         return places[lower], places[max(ends[1], lower + 1)]
 
 
-def _total(name: str, role: Measure, bounds: BoughtBounds, most: int, items: int) -> Total:
+def _total(name: str, column: str, bounds: BoughtBounds, most: int, items: int) -> Total:
     """The number of rows from each threshold to the next, of people who add up to `most` each."""
     kept = Sensitivity(1, most)
     # Only its grain matters: no noise is added to a count, but to the score of a threshold.
     tree = Tree((), (noise_of(kept, Fraction(bounds.epsilon) / 4, 1),))
-    return Total(name, 0, "items", role.column, *bounds.within, 0, 0, items, 1, None, (kept,), tree)
+    return Total(name, 0, "items", column, *bounds.within, 0, 0, items, 1, None, (kept,), tree)
 
 
 def _counts(rows: DataFrame, total: Total, few_people: bool) -> list[int]:

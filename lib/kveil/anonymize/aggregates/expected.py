@@ -11,6 +11,7 @@ from kveil.privacy.selection import people_for
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.bounds import BoughtBounds
+from kveil.settings.mask_checks import bought_bounds
 from kveil.settings.measures import Measure
 
 _ROWS = 1000
@@ -18,7 +19,7 @@ _SAYS = {"rows": "rows", "people": "groups", "items": "rows", "sum": "units", "s
 
 
 def expected(settings: Anonymize) -> Iterator[str]:
-    """Lines for a terminal: per aggregate its cost and mechanism, per measure its bound and standard error."""
+    """Lines for a terminal: per aggregate its cost and mechanism, per measure its bound and error; what masks buy."""
     total, delta = Decimal(0), Decimal(0)
     for name, asked in settings.aggregates.items():
         check_noise(name, asked)
@@ -34,7 +35,11 @@ def expected(settings: Anonymize) -> Iterator[str]:
         chosen = asked.selection
         total += asked.epsilon + (chosen.epsilon if chosen else 0) + _for_bounds(asked)
         delta += ((asked.delta or 0) if made.mechanism == "gaussian" else 0) + (chosen.delta if chosen else 0)
-    if settings.budget is not None and settings.aggregates:
+    for name, mask in bought_bounds(settings.mask).items():
+        yield f"mask {name}: epsilon {mask.epsilon.normalize():f} for bounds"
+        yield f"  bounds at the shares {_shares(mask.bounds)}; of a person {mask.rows_per_person:,} rows count whole"
+        total += mask.epsilon
+    if settings.budget is not None and total:
         cap = f"{settings.budget.epsilon.normalize():f}, delta {settings.budget.delta:.3g}"
         yield f"together: epsilon {total.normalize():f}, delta {delta:.3g} per person and data; the budget is {cap}"
 
@@ -67,11 +72,12 @@ def _for_bounds(asked: Aggregate) -> Decimal:
 
 
 def _bounds_in_words(bounds: BoughtBounds) -> str:
+    return f"bounds at the shares {_shares(bounds)}, for which the errors are told; narrower ones make them smaller"
+
+
+def _shares(bounds: BoughtBounds) -> str:
     low, high = bounds.within
-    return (
-        f"bounds at the shares {bounds.at[0].normalize():f} and {bounds.at[1].normalize():f}, bought within [{low:,}, {high:,}], "
-        "for which the errors are told; narrower ones make them smaller"
-    )
+    return f"{bounds.at[0].normalize():f} and {bounds.at[1].normalize():f}, bought within [{low:,}, {high:,}]"
 
 
 def bound_in_words(total: Total) -> str:

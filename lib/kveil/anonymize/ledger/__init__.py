@@ -8,6 +8,6 @@ cancelled(ctx, release_id)                  instead of drawn, to give back what 
 
 from kveil.anonymize.ledger.book import cancelled, committed, drawn, reserve
 from kveil.anonymize.ledger.charge import Charge, cost_of
-from kveil.anonymize.ledger.rows import epsilon_of, row_charges
+from kveil.anonymize.ledger.rows import epsilon_of, mask_charges, row_charges
 
-__all__ = ["Charge", "cancelled", "committed", "cost_of", "drawn", "epsilon_of", "reserve", "row_charges"]
+__all__ = ["Charge", "cancelled", "committed", "cost_of", "drawn", "epsilon_of", "mask_charges", "reserve", "row_charges"]

@@ -1,10 +1,11 @@
-"""What the noise on released rows costs."""
+"""What the noise on released rows costs, and what their masks buy."""
 
 from decimal import Decimal
 from fractions import Fraction
 
 from kveil.anonymize.ledger.charge import NANO, Charge
 from kveil.settings.anonymize import Anonymize
+from kveil.settings.mask_checks import bought_bounds
 
 
 def row_charges(settings: Anonymize) -> list[Charge]:
@@ -12,6 +13,14 @@ def row_charges(settings: Anonymize) -> list[Charge]:
     return [
         Charge(role.mechanism, int(role.epsilon * NANO), Fraction(), Fraction(), name, "row")
         for name, role in settings.noise.items()
+    ]
+
+
+def mask_charges(settings: Anonymize) -> list[Charge]:
+    """One charge per masked column whose bounds are bought, for all rows of one person."""
+    return [
+        Charge("bounds", int(role.epsilon * NANO), Fraction(), Fraction(), f"{name}.bounds")
+        for name, role in bought_bounds(settings.mask).items()
     ]
 
 

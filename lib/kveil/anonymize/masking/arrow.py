@@ -16,7 +16,7 @@ from kveil.privacy.masking.fakes import fakes
 from kveil.privacy.masking.formats import Format, decrypted, encrypted
 from kveil.privacy.masking.free_text import scrubbed
 from kveil.privacy.masking.keyed import shifts, tokens, words
-from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Mask, Partial, Pseudonym, Redact, Round, Scrub, TopBottom
+from kveil.settings.mask import Bin, DateShift, Encrypt, Fake, Mask, Partial, Pseudonym, Redact, Round, Scrub, Swap, TopBottom
 
 HIDDEN = "***"
 
@@ -30,10 +30,14 @@ Texts = Callable[[Sequence[str]], Sequence[str | None]]
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of a release by column, and a key of its own for each that needs one; no text of this object holds a key."""
+    """The masks of a release by column, and a key of its own for each that needs one; no text of this object holds a key.
+
+    `told` are the properties by which a table says with which version of the policy's key it was masked.
+    """
 
     roles: Mapping[str, Mask] = field(default_factory=dict)
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def masked(self, table: pa.Table, person: str) -> dict[str, pa.Array]:
         """The masked columns of a table whose column `person` names the privacy unit; nulls stay null."""
@@ -110,6 +114,8 @@ def _without_key(role: Mask, column: pa.ChunkedArray) -> pa.Array:
             return _binned(role, column)
         case TopBottom():
             return _one(_bounded(role, column))
+        case Swap():
+            return _one(column)  # its values change places once all rows of a class are known
         case Scrub():
             return _scrubbed(pc.cast(column, pa.string()))
     raise AssertionError(role)

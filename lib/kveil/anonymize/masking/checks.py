@@ -13,7 +13,7 @@ from kveil.anonymize.masking.arrow import Masks, by_value
 from kveil.anonymize.masking.metrics import people_by_column
 from kveil.anonymize.metric import Metric
 from kveil.errors import ContractError, GuaranteeError
-from kveil.settings.mask import Encrypt, Pseudonym, Redact
+from kveil.settings.mask import BoughtTopBottom, Encrypt, Pseudonym, Redact
 
 
 def value_metrics(rows: DataFrame, masks: Masks) -> list[Metric]:
@@ -47,7 +47,8 @@ def check_people(rows: DataFrame, person: str, masks: Masks, k: int) -> None:
 
     Noise would be drawn and booked for a release that cannot be published.
     """
-    coarse = {name: role for name, role in masks.roles.items() if not role.linkable and not isinstance(role, Redact)}
+    later = (Redact, BoughtTopBottom)  # the one shows nothing, the other's bounds are not found yet
+    coarse = {name: role for name, role in masks.roles.items() if not role.linkable and not isinstance(role, later)}
     if not coarse:
         return
     without_keys = Masks(coarse)

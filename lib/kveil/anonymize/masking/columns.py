@@ -2,9 +2,10 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from kveil.errors import ContractError
-from kveil.settings.mask import Bin, DateShift, Encrypt, Mask, Partial, Round, Scrub, TopBottom
+from kveil.settings.mask import Bin, BoughtTopBottom, DateShift, Encrypt, Mask, Partial, Round, Scrub, Swap, TopBottom
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _NUMBERS = (*_WHOLE, "float", "double", "decimal")
@@ -13,7 +14,7 @@ _TIMES = ("date", "timestamp", "timestamp_ntz")
 
 def type_of(role: Mask, clean: str) -> str:
     """The SQL type of a masked column whose clean column has the type `clean`."""
-    return clean if isinstance(role, DateShift | Round | TopBottom) else "string"
+    return clean if isinstance(role, DateShift | Round | Swap | TopBottom | BoughtTopBottom) else "string"
 
 
 def check_types(types: dict[str, str], roles: dict[str, Mask]) -> None:
@@ -26,7 +27,7 @@ def check_types(types: dict[str, str], roles: dict[str, Mask]) -> None:
                 f"anonymize.mask.{name}: the clean table's column is {types[name]}; {role.technique} masks "
                 f"{', '.join(allowed)}; make it one of these in clean.derive, or take another technique"
             )
-        if isinstance(role, Round | TopBottom):
+        if isinstance(role, Round | TopBottom | BoughtTopBottom):
             _check_numbers(name, role, types[name])
 
 
@@ -43,6 +44,8 @@ def _allowed(role: Mask) -> tuple[str, ...]:
             return _TIMES if isinstance(role.to, str) else _NUMBERS
         case Bin():
             return _NUMBERS
+        case BoughtTopBottom():
+            return _WHOLE
         case TopBottom():
             return ("date",) if _is_date(role) else _NUMBERS
     return ()
@@ -52,14 +55,23 @@ def _is_date(role: TopBottom) -> bool:
     return any(isinstance(bound, date) for bound in (role.lower, role.upper))
 
 
-def _check_numbers(name: str, role: Round | TopBottom, kind: str) -> None:
+def _check_numbers(name: str, role: Round | TopBottom | BoughtTopBottom, kind: str) -> None:
     """ContractError for a multiple or bound that the column's type does not hold."""
-    asked = {"to": role.to} if isinstance(role, Round) else {"lower": role.lower, "upper": role.upper}
-    for key, value in asked.items():
+    for key, value in _told_numbers(role).items():
         if isinstance(value, Decimal) and not _holds(kind, value):
             raise ContractError(
                 f"anonymize.mask.{name}.{key}: found {value}, which a column of type {kind} cannot hold; round it"
             )
+
+
+def _told_numbers(role: Round | TopBottom | BoughtTopBottom) -> dict[str, Any]:
+    """What the policy writes down, by its key."""
+    match role:
+        case Round():
+            return {"to": role.to}
+        case TopBottom():
+            return {"lower": role.lower, "upper": role.upper}
+    return {"within.lower": Decimal(role.within.lower), "within.upper": Decimal(role.within.upper)}
 
 
 def _holds(kind: str, value: Decimal) -> bool:

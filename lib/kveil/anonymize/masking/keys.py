@@ -68,7 +68,8 @@ def masks_of(policy: Policy, use: KeyUse | None) -> Masks:
             f"anonymize.mask_keys.{use.version}: {policy.anonymize.mask_keys[use.version]} holds another secret than the one "
             "that masked the release; put that one back, and give a new secret a new version"
         )
-    return Masks(roles, {name: _key(policy, secret, name, role, use.first) for name, role in keyed(roles).items()})
+    keys = {name: _key(policy, secret, name, role, use.first) for name, role in keyed(roles).items()}
+    return Masks(roles, keys, use.properties)
 
 
 def require_current(ctx: Context) -> None:

@@ -12,10 +12,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.identity import content
+from kveil.anonymize.identity import check_same, content
 from kveil.anonymize.masking.arrow import Masks, by_value
 from kveil.anonymize.masking.keys import KeyUse, current_use, masks_of, use_of_release
-from kveil.anonymize.publish import RELEASE_ID, check_same, release_properties, write_candidate
+from kveil.anonymize.publish import RELEASE_ID, release_properties, write_candidate
 from kveil.anonymize.work import recorded
 from kveil.context import Context
 from kveil.errors import ContractError, GuaranteeError
