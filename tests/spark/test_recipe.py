@@ -193,6 +193,46 @@ class TestApplied:
         assert [tuple(row) for row in done.rows.collect()] == [("ab", "x")]
 
 
+HARD = [
+    None, "", " ", "n/a", "x", "7", "007", "1,50", "12 kg", "9e9", "01/02/2020", "2020-02-30", "31.12.99", "Germany", "de",
+    "Korea", "$", "+49 30 123456", "Food", "food ", "FO-OD", "f\u00f6od", "fo\u0308od", "f\u043eod", "\u0645\u0627\u0644",
+    "\u202eabc", "a" * 1500,
+]  # fmt: skip
+
+
+@pytest.mark.long
+class TestHardCells:
+    """One step of each kind that looks at cells, each on a column of its own of the same hard cells in another order."""
+
+    STEPS = (
+        {"step": "null_tokens", "tokens": ["n/a", "", "x"]},
+        {"step": "number", "units": ["kg"], "decimal": ","},
+        {"step": "date", "patterns": ["d/M/yyyy", "d.M.yy"], "latest": "2026-01-01", "others": "null"},
+        {"step": "standard", "to": "country"},
+        {"step": "standard", "to": "currency", "meanings": {"$": "USD"}},
+        {"step": "standard", "to": "phone", "region": "DE"},
+        {"step": "unusual", "shapes": ["a", "9"]},
+        {"step": "outlier", "max": 100},
+        {"step": "merge", "by": "fingerprint"},
+        {"step": "fill", "value": "7"},
+    )
+
+    def test_again_changes_nothing_no_row_is_lost_and_partitions_do_not_matter(self, spark, keep):
+        random = np.random.default_rng(11)
+        columns = [random.permutation(np.array(HARD * 4, dtype=object)).tolist() for _ in self.STEPS]
+        ddl = ", ".join(["id int", *(f"c{i} string" for i in range(len(self.STEPS)))])
+        rows = keep(spark.createDataFrame([(n, *cells) for n, cells in enumerate(zip(*columns, strict=True))], ddl), "hard")
+        listed = [{"source": "base", "column": f"c{i}", "accept": True, **step} for i, step in enumerate(self.STEPS)]
+        steps = Recipe.model_validate({"steps": listed}).accepted("base")
+        once = applied(rows.repartition(3, "c8"), steps, keep)
+        done = keep(once.rows, "hard-done")
+        again = applied(done, steps, keep)
+        assert all(once.cells[i] for i in range(len(steps))) and once.unsettled == []
+        assert (again.passes, +Counter(again.cells)) == (1, Counter())
+        assert sorted(row["id"] for row in done.select("id").collect()) == list(range(4 * len(HARD)))
+        assert as_texts(applied(rows.coalesce(1), steps, keep).rows) == as_texts(done) == as_texts(again.rows)
+
+
 class TestScore:
     REPAIR = Repair(step="repair", source="base", column="town", by=["shop", "kind"], shapes=["a"])
 

@@ -178,6 +178,12 @@ def test_no_step_concerns_the_privacy_unit_and_every_one_can_be_read_again(rows)
         assert type(step).model_validate(step.model_dump(mode="json")) == step
 
 
+def test_many_distinct_texts_in_mixed_scripts_suggest_nothing_wrong():
+    scripts = ["shop {}", "\u043c\u0430\u0433\u0430\u0437\u0438\u043d {}", "\u0645\u062a\u062c\u0631 {}", "cafe\u0301 {}"]
+    columns = {"name": [scripts[n % 4].format(n) for n in range(10_000)], "text": [f"{n} " + "x" * 290 for n in range(10_000)]}
+    assert of_source(seen(columns, rows=1_000_000), "customer", TODAY, (), dict.fromkeys(columns, ())) == []
+
+
 def test_answers_shift_steps_of_the_same_result_alone():
     casts = [Cast(step="cast", source="s", column="a", to=to, confidence=0.5) for to in ("decimal(18,2)", "date")]
     assert [kind_of(step) for step in casts] == [("cast", "decimal"), ("cast", "date")]
