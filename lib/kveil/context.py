@@ -15,12 +15,16 @@ from kveil.tables.store import TableStore
 
 @dataclass(frozen=True)
 class StageResult:
-    """How a stage ended. `refusal` is the sentence of a gate that said no; `valid_until` when time makes it stale."""
+    """How a stage ended. `refusal` is the sentence of a gate that said no; `valid_until` when time makes it stale.
+
+    `balance` says where the rows went that were read, as a sum.
+    """
 
     rows_in: int | None = None
     rows_out: int | None = None
     valid_until: datetime | None = None
     refusal: str = ""
+    balance: str = ""
 
 
 @dataclass(frozen=True)

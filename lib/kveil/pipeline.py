@@ -66,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "collect",
         "reads the sources, checks their contracts, keeps the rows of people who consented",
-        ("person", "purpose", "sources", "consent", "law", "clean"),
+        ("person", "purpose", "sources", "consent", "law"),
         (),
         (t.RAW, t.CONSENT, t.QUARANTINE, t.COLLECTED, t.COVERED, t.PROVENANCE, t.LAW_LOG),
         kveil.collect.stage.run,
@@ -75,7 +75,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "clean",
         "corrects, joins, converts to EUR cents, derives label and history, splits people",
-        ("person", "sources", "clean"),
+        ("person", "sources", "law", "clean"),
         (t.RAW,),
         (t.CLEAN, t.CLEANING_LOG, t.CLEANED_CELLS, t.SUGGESTIONS, t.QUALITY_METRICS, t.PEOPLE, t.PEOPLE_PAIRS),
         kveil.clean.stage.run,
@@ -269,6 +269,7 @@ def _log(stage: Stage, ctx: Context, outcome: str, result: StageResult, started:
         "policy_hash": fingerprint(ctx.policy), "stage": stage.name, "outcome": outcome, "reads": ctx.reads,
         "writes": _versions(ctx, stage.outputs_of(ctx.policy)), "rows_in": result.rows_in, "rows_out": result.rows_out,
         "seconds": time.monotonic() - started, "valid_until": result.valid_until, "message": result.refusal or None,
+        "balance": result.balance or None,
         "code_version": code_version(), "written_at": datetime.now(timezone.utc),
     }  # fmt: skip
     ctx.store.append(t.RUN_LOG.of(ctx.policy), ctx.rows(t.RUN_LOG, [row]))

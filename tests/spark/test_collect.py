@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import zipfile
 from dataclasses import replace
@@ -8,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kveil.collect import consent
+from kveil.collect import consent, locations
 from kveil.collect.contract import REASON, ROW, judged
 from kveil.collect.locations import locate
 from kveil.collect.readers import read
@@ -114,6 +115,14 @@ class TestFiles:
         assert (remote.bytes, remote.sha256) == (local.bytes, local.sha256)
         with pytest.raises(ContractError, match="Spark cannot list or read"):
             locate(spark, "base", source("file:///no/such/thing"))
+
+    def test_a_remote_file_too_large_to_be_held_is_known_by_name_size_and_time(self, spark, tmp_path, monkeypatch):
+        path = parquet(tmp_path / "a.parquet", [1])
+        monkeypatch.setattr(locations, "_MOST_HASHED", 10)
+        first, same = (locate(spark, "base", source(f"file://{path}")) for _ in range(2))
+        os.utime(path, (0, 0))
+        (changed,) = locate(spark, "base", source(f"file://{path}"))
+        assert first == same != (changed,) and len(changed.sha256) == 64
 
     def test_folders_named_after_a_column_are_that_column(self, spark, tmp_path):
         for month in (1, 2):

@@ -1,15 +1,20 @@
 """Sources that grow: every row lands exactly once, whatever is delivered again, changed, late, or killed in between."""
 
+import os
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from kveil.collect.contract import REASON, RULE
+from kveil.collect.incoming import Incoming
 from kveil.collect.stage import inputs, run
+from kveil.collect.watermarks import future_set_aside, window
 from kveil.errors import ContractError
 from kveil.tables.schema import COLLECTED, COVERED, INCOMING, PROVENANCE, QUARANTINE, RAW
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 
 COLUMNS = {
     "id": {"type": "bigint", "required": True},
@@ -139,6 +144,33 @@ def test_a_delivery_over_its_limit_lands_nothing_but_withdrawals_leave(bank):
     assert not bank.rows(INCOMING)
 
 
+def test_a_delivery_over_its_limit_of_a_source_read_whole_leaves_nobody_who_refuses(bank):
+    bank = bank(None, quarantine_limit=0.4)
+    bank.deliver("a.csv", (1, 1, 10), (2, 2, 20), (3, 1, -1))
+    bank.collect()
+    assert bank.raw == [(1, 1), (2, 2)] and len(bank.aside) == 1
+    bank.deliver("a.csv", (1, 1, -1), (2, 2, 20))
+    bank.consents({1: "withdraw", 2: "grant"})
+    with pytest.raises(ContractError, match="over quarantine_limit"):
+        bank.collect()
+    assert bank.raw == [(2, 2)] and bank.aside == []
+
+
+def test_a_time_far_ahead_is_set_aside_and_holds_nothing_back(spark, policy_of):
+    asked = {"base": {"uri": "in", "columns": COLUMNS, "key": ["id"], "incremental": {"by": "watermark", "column": "at"}}}
+    source = policy_of(asked).sources["base"]
+    ahead = [(1, "2024-01-01 10:00:00", None), (2, "9999-12-31 00:00:00", None), (3, "2024-01-03 09:00:00", None)]
+    broken = [(4, "2024-01-05 00:00:00", "amount.min"), (5, None, "at.required")]
+    rows = spark.createDataFrame(ahead + broken, f"id int, at string, {RULE} string")
+    rows = rows.withColumns({"at": F.col("at").cast("timestamp"), REASON: F.col(RULE)})
+    now = datetime(2024, 1, 2, 12, tzinfo=timezone.utc)
+    one = future_set_aside(Incoming("base", source, (), rows, []), source.incremental, now)
+    found = window(one, source.incremental, [])
+    assert found.unit["high"] == "2024-01-03 09:00:00"
+    told = {row["id"]: row[RULE] for row in one.rows.where(found.rows).collect()}
+    assert told == {1: None, 2: "at.future", 3: None, 5: "at.required"}
+
+
 KEYED = {"key": ["id"]}
 
 
@@ -192,12 +224,16 @@ def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark
     assert len(bank.raw) == 5
 
 
-def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank):
-    bank = bank("stream")
+def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank, tmp_path):
+    bank = bank("stream", uri=f"file://{tmp_path}/in")
     bank.deliver("a.csv", (1, 1, 10), (2, 2, -5), (3, 3, 30))
-    bank.collect()
+    result = bank.collect()
     assert bank.raw == [(1, 1)] and len(bank.aside) == 1
+    assert (result.rows_in, result.rows_out) == (3 + 3, 1 + 2)
+    assert result.balance == "6 read = 3 kept + 1 set aside + 0 duplicates + 2 not to be used"
     bank.deliver("b.csv", (4, 2, 40))
+    # A copy may have the date of what it was made of.
+    os.utime(bank.folder / "in/b.csv", (0, 0))
     bank.collect()
     bank.collect()
     assert bank.raw == [(1, 1), (4, 2)] and bank.sums() == [4, 2, 1, 0, 1]

@@ -15,8 +15,9 @@ from kveil.collect.stage import run as collect
 from kveil.context import Context
 from kveil.errors import SettingsError
 from kveil.log import Progress
+from kveil.pipeline import STAGES
 from kveil.rights.retain import retain
-from kveil.settings import Policy
+from kveil.settings import Policy, fingerprint
 from kveil.tables.erasure import data_files
 from kveil.tables.schema import CLEAN, CONSENT, LAW_LOG, RAW, RAW_ROW, RETENTION_LOG
 
@@ -213,10 +214,25 @@ class TestCollected:
         stored = store.read(CONSENT.of(policy)).select("outcome", "allows", "simulated").distinct().collect()
         assert [tuple(row) for row in stored] == [("used", ["consent", "objection", "nothing"], True)]
 
+    def test_an_expression_that_reads_the_same_columns_leaves_the_result_fresh(self, store, folder):
+        before = policy(folder)
+        after = before.model_copy(update={"clean": before.clean.model_copy(update={"derive": {"day": "date(at)"}})})
+        sections = next(stage.sections for stage in STAGES if stage.name == "collect")
+        assert fingerprint(before, sections) == fingerprint(after, sections)
+        assert inputs(of(store, before)) == inputs(of(store, after))
+
     def test_a_column_that_begins_to_be_used_makes_the_result_stale(self, store, folder):
         narrow, wide = (of(store, policy(folder, release)) for release in (None, {"late": "label", "receipt": "no"}))
         assert inputs(narrow) != inputs(wide)
         assert inputs(wide) == inputs(of(store, policy(folder, {"receipt": "because", "late": "label"})))
+
+    def test_clean_rows_beyond_their_limit_do_not_come_back_from_raw(self, collected, folder):
+        asked = policy(folder, retention={"clean": 365})
+        ctx = of(collected.store, asked.model_copy(update={"clean": asked.clean.model_copy(update={"table": "young"})}))
+        clean(ctx)
+        raw, young = (values(ctx.store, table, "at") for table in (RAW.of(ctx.policy, "base"), CLEAN.of(ctx.policy)))
+        assert min(when.year for when in raw if when) == 2023
+        assert {when.year for when in young} == {2025}
 
 
 class TestExplained:

@@ -1,5 +1,6 @@
 """Tables by path and by catalog name behave alike; every promise of the store is tried on both."""
 
+import shutil
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -80,12 +81,17 @@ def test_what_a_writer_left_that_was_killed_before_the_first_commit_is_cleared_a
 
 def test_a_table_whose_log_cannot_be_read_is_not_taken_for_leftovers(store):
     store.append(REF, numbers(store, a=1))
-    (commit,) = (store.lake.folder(REF) / "_delta_log").glob("*.json")
+    # A table that the session has never seen, since it remembers what a log said before it was damaged.
+    folder = store.lake.folder(REF).with_name("damaged")
+    shutil.copytree(store.lake.folder(REF), folder)
+    (commit,) = (folder / "_delta_log").glob("*.json")
     commit.write_text("damaged")
-    kept = sorted(store.lake.folder(REF).glob("*.parquet"))
+    for crc in (folder / "_delta_log").glob("*.crc"):
+        crc.unlink()
+    kept = sorted(folder.glob("*.parquet"))
     with pytest.raises(SPARK_ERRORS):
-        store.append(REF, numbers(store, b=2))
-    assert kept == sorted(store.lake.folder(REF).glob("*.parquet")) != []
+        store.append(TableRef(REF.zone, "damaged"), numbers(store, b=2))
+    assert kept == sorted(folder.glob("*.parquet")) != []
     assert commit.read_text() == "damaged"
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -25,6 +26,7 @@ from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
 from kveil.settings.expect import Referential
+from kveil.settings.regimes import limits
 from kveil.tables.schema import CLEAN, CLEANING_LOG, QUALITY_METRICS, QUARANTINE, RAW, RAW_ROW
 from kveil.tables.store import NO_STATISTICS
 
@@ -141,6 +143,11 @@ def _date_and_convert(ctx: Context, base: Trail, others: dict[str, Trail]) -> No
     base.remove(f"{person}: required but null", F.col(person).isNull())
     base.remove(f"{clean.time}: required but null", F.col(clean.time).isNull())
     base.rows = with_days(base.rows, clean.time)
+    days = limits(ctx.policy.law).get("clean")
+    if days is not None:
+        # Else what `kveil retain` deleted would be back after the next run, as long as the raw zone keeps it.
+        old = F.col("date").cast("timestamp") < F.lit(ctx.now - timedelta(days=days))
+        base.remove(f"{clean.time}: older than the {days:,} days for which clean rows are kept", old, set_aside=False)
     if clean.money is None:
         return
     rates = daily_rates(others[clean.money.rates].staying(), clean.money) if clean.money.rates else None

@@ -28,6 +28,12 @@ def grow(ctx: Context) -> list[str]:
     return [name for name, source in ctx.policy.sources.items() if source.incremental is not None]
 
 
+def streamed(ctx: Context) -> list[str]:
+    """Those of them whose new files a stream finds."""
+    ways = {name: ctx.policy.sources[name].incremental for name in grow(ctx)}
+    return [name for name, way in ways.items() if way is not None and way.by == "stream"]
+
+
 def recover(ctx: Context, name: str) -> None:
     """Finishes or takes back what a killed run or replay left of a source."""
     finish(ctx, name)
@@ -93,16 +99,34 @@ def withdraw(ctx: Context, name: str, decisions: DataFrame) -> int | None:
     gone = covered.join(granting, "person", "left_anti").distinct()
     if gone.isEmpty():
         return 0
+    deleted = _deleted(ctx, name, gone)
+    # Last, since it is what says who is to be deleted.
+    ctx.store.delete_matching(ctx.ref(COVERED), gone, f"there.source = '{name}' AND there.person = gone.person")
+    ctx.store.forget_history(ctx.ref(COVERED))
+    return deleted
+
+
+def withdraw_whole(ctx: Context, name: str, decisions: DataFrame) -> int:
+    """The same for a source that is read whole, when its raw table cannot be replaced by what its files now give."""
+    raw, person = RAW.of(ctx.policy, name), ctx.policy.person
+    if person not in ctx.policy.sources[name].columns or not ctx.store.exists(raw):
+        return 0
+    there = ctx.store.read(raw).select(F.col(person).cast("string").alias("person"))
+    aside = quarantine_of(ctx, name)
+    known = there if aside is None else there.unionByName(aside.select("person"))
+    gone = known.where(F.col("person").isNotNull()).distinct().join(_allowing(ctx, name, decisions), "person", "left_anti")
+    return 0 if gone.isEmpty() else _deleted(ctx, name, gone)
+
+
+def _deleted(ctx: Context, name: str, gone: DataFrame) -> int:
+    """Deletes people's rows, those set aside first, since the raw ones may be what says who is to be deleted."""
     raw, aside, person = RAW.of(ctx.policy, name), ctx.ref(QUARANTINE), ctx.policy.person
-    deleted = ctx.store.delete_matching(raw, gone, f"CAST(there.{person} AS STRING) = gone.person")
-    ctx.store.forget_history(raw)
     if ctx.store.exists(aside):
         mine = f"there.policy = '{ctx.policy.name}' AND there.stage = 'collect' AND there.source = '{name}'"
         ctx.store.delete_matching(aside, gone, f"{mine} AND there.person = gone.person")
         ctx.store.forget_history(aside)
-    # Last, since it is what says who is to be deleted.
-    ctx.store.delete_matching(ctx.ref(COVERED), gone, f"there.source = '{name}' AND there.person = gone.person")
-    ctx.store.forget_history(ctx.ref(COVERED))
+    deleted = ctx.store.delete_matching(raw, gone, f"CAST(there.{person} AS STRING) = gone.person")
+    ctx.store.forget_history(raw)
     return deleted
 
 

@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame, Row
 from kveil.collect.collected import memory
 from kveil.collect.found import Found
 from kveil.collect.incoming import Incoming, contract_of, incoming, of_found
-from kveil.collect.locations import SourceFile, locate
-from kveil.collect.watermarks import window
+from kveil.collect.locations import SourceFile, bare, locate
+from kveil.collect.watermarks import future_set_aside, window
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
@@ -71,7 +71,9 @@ def files_of(ctx: Context, name: str, done: Sequence[Row], only: Set[str] | None
             "under a name of its own, and put the collected file back or remove it"
         )
     contents = {(sha256, *_partition(path)) for path, sha256 in seen.items()}
-    new = tuple(file for file in files if (file.sha256, *file.partition) not in contents and (only is None or file.path in only))
+    new = tuple(
+        file for file in files if (file.sha256, *file.partition) not in contents and (only is None or bare(file.path) in only)
+    )
     units = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in new]
     return Growth(_of_files(ctx, name, new), None if only else _files_again(ctx, name, files, done), units)
 
@@ -94,7 +96,7 @@ def _of_files(ctx: Context, name: str, files: tuple[SourceFile, ...]) -> Incomin
 def _by_watermark(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
     source = contract_of(ctx, name)
     assert source.incremental is not None
-    everything = incoming(ctx, name, locate(ctx.spark, name, source))
+    everything = future_set_aside(incoming(ctx, name, locate(ctx.spark, name, source)), source.incremental, ctx.now)
     found = window(everything, source.incremental, done)
     again = everything.only(found.earlier) if found.earlier is not None and _left_out(done) else None
     if found.rows is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from kveil.errors import ContractError
@@ -17,11 +17,14 @@ from kveil.settings.sources import Source
 from kveil.tables import foreign
 
 _CHUNK = 1 << 20
+_MOST_HASHED = 1 << 30
+"""Bytes of a remote file up to which its content is hashed; Spark reads files whole for that, up to 2 GiB."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file as it was found: its path, its size in bytes and the SHA-256 of its content.
+    """A file as it was found: its path, its size in bytes and the SHA-256 of its content; of its name, size and time where it is
+    remote and larger than a gibibyte.
 
     A Delta table stands as one, at a version, with its size (0 where an older version's is not known) and a hash of its id and
     version; so does what is read of a database, whose size and hash nothing tells (0 and empty).
@@ -55,6 +58,11 @@ def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = 
         return _once_each(_remote_files(spark, name, source.uri, may_be_empty))
     path = _packaged(name, source.uri) if source.uri.startswith("package://") else Path(source.uri).absolute()
     return _once_each(_local_files(name, source.uri, path, may_be_empty))
+
+
+def bare(path: str) -> str:
+    """The path of a local file without its scheme, whichever of `file:` and `file://` it is written with; others as they are."""
+    return re.sub(r"^file:(//)?(?=/)", "", path)
 
 
 def spark_path(path: str) -> str:
@@ -142,12 +150,19 @@ def _remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool =
     try:
         listed = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(uri)
         # One row per file: the driver holds paths and hashes, never content.
-        rows = listed.select("path", "length", F.sha2("content", 256).alias("sha256")).collect()
+        rows = listed.select("path", "length", F.col("modificationTime").cast("string").alias("changed")).collect()
+        small = listed.where(F.col("length") <= _MOST_HASHED).select("path", F.sha2("content", 256).alias("sha256"))
+        hashes = {row["path"]: row["sha256"] for row in small.collect()}
     except SPARK_ERRORS:
         raise ContractError(f"sources.{name}.uri: Spark cannot list or read {uri}; give a path that it may read") from None
     if not rows and not may_be_empty:
         raise ContractError(f"sources.{name}.uri: {uri} holds no data file; put the source's files there")
-    return [SourceFile(row["path"], row["length"], row["sha256"]) for row in rows]
+    return [SourceFile(row["path"], row["length"], hashes.get(row["path"]) or _told_by_listing(row)) for row in rows]
+
+
+def _told_by_listing(row: Row) -> str:
+    """In place of a hash of the content, one of the name, size and time of a file that Spark cannot hold as one value."""
+    return hashlib.sha256(f"{row['path']} {row['length']} {row['changed']}".encode()).hexdigest()
 
 
 def _once_each(files: Iterable[SourceFile]) -> tuple[SourceFile, ...]:

@@ -1,7 +1,7 @@
 """What became of a source's rows, and the proof that none was lost or doubled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
@@ -39,6 +39,27 @@ class Fate:
             "rows_not_consented": self.not_consented,
             "rows_out": self.kept,
         }
+
+    @property
+    def balance(self) -> str:
+        """Where the rows went that were read, as a sum."""
+        return (
+            f"{self.read:,} read = {self.kept:,} kept + {self.quarantined:,} set aside + {self.duplicates:,} duplicates "
+            f"+ {self.not_consented:,} not to be used"
+        )
+
+
+def total(fates: Sequence[Fate]) -> Fate:
+    """The fates of several sources together."""
+    return Fate(*(sum(getattr(fate, each.name) for fate in fates) for each in fields(Fate)))
+
+
+def of_batches(rows: Sequence[Row], run_id: str) -> Fate:
+    """The fate of what a run landed of a source, from the source's rows of the table `collected`: one per file of a batch."""
+    batches = {row["batch"]: row for row in rows if row["run_id"] == run_id}.values()
+    counts = [[row[name] or 0 for name in Fate(0, 0, 0, 0, 0, 0).counts] for row in batches]
+    read, aside, duplicates, not_consented, out = (sum(column) for column in zip(*counts, strict=True)) if counts else (0,) * 5
+    return Fate(read, aside, aside, duplicates, not_consented, out)
 
 
 def kept() -> Column:

@@ -13,18 +13,31 @@ from pyspark.sql import functions as F
 from kveil.collect import consent, lawful
 from kveil.collect.batches import Staged, leave_staging
 from kveil.collect.collected import memory, replaced
-from kveil.collect.growing import grow, known_rows, landed, prepared, recover, withdraw
+from kveil.collect.growing import grow, known_rows, landed, prepared, recover, streamed, withdraw, withdraw_whole
 from kveil.collect.growth import Growth, growth, mark_of_inputs
 from kveil.collect.incoming import Incoming, candidates, incoming, readable
 from kveil.collect.landing import landings_destroyed
 from kveil.collect.locations import locate
 from kveil.collect.minimised import minimised
-from kveil.collect.provenance import Fate, batch_provenance, check_fate, check_sum, counted, kept, provenance_rows, quarantined
+from kveil.collect.provenance import (
+    Fate,
+    batch_provenance,
+    check_fate,
+    check_sum,
+    counted,
+    kept,
+    of_batches,
+    provenance_rows,
+    quarantined,
+    total,
+)
 from kveil.collect.quarantine import as_quarantine, store_quarantine
 from kveil.collect.row_counts import check_row_count
 from kveil.collect.stream import stream_in
 from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
+from kveil.errors import ContractError
+from kveil.settings.regimes import age_column
 from kveil.tables.people import with_erased
 from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
@@ -43,13 +56,22 @@ class _Collected:
 
 
 def inputs(ctx: Context) -> str:
-    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, used columns.
+    """A hash of what decides the result outside tables and this stage's sections: every file's size and SHA-256, and what
+    other sections make of a source: its used columns, the one that its age counts from, whether it is the base.
 
     Raises the ContractError that `run` would raise when files are missing.
     """
-    files = {name: mark_of_inputs(ctx, name) for name in ctx.policy.sources}
-    # A column that the policy begins to use is to be collected, though no file has changed.
-    found = {"files": files, "columns": {name: ctx.policy.used_columns(name) for name in ctx.policy.sources}}
+    policy = ctx.policy
+    found = {
+        name: {
+            "files": mark_of_inputs(ctx, name),
+            # A column that the policy begins to use is to be collected, though no file has changed.
+            "columns": policy.used_columns(name),
+            "age": age_column(policy.law, policy.clean, name),
+            "base": name == policy.clean.base,
+        }
+        for name in policy.sources
+    }
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
@@ -76,21 +98,18 @@ def _run(ctx: Context) -> StageResult:
     rows |= {name: known_rows(ctx, name, grown) for name, grown in found.grown.items()}
     decisions = events(ctx, rows)
     people, erased = _people(ctx, rows, decisions, as_of)
-    found.fates |= {name: _fate(ctx, one, people) for name, one in found.whole.items()}
+    _judge_whole(ctx, found, people)
 
     stored = _store_consent(ctx, people, erased)
     batches = _prepared(ctx, found, stored)
     _store_whole(ctx, found, stored)
     for what in batches:
         _land(ctx, what, stored)
-    for name in grow(ctx):
+    for name in streamed(ctx):
         stream_in(ctx, name)
     _store_provenance(ctx, found)
-    return StageResult(
-        rows_in=sum(fate.read for fate in found.fates.values()),
-        rows_out=sum(fate.kept for fate in found.fates.values()),
-        valid_until=None if fixed else _next_change(ctx, decisions, as_of),
-    )
+    whole = total([*found.fates.values(), *[of_batches(memory(ctx, name, "done"), ctx.run_id) for name in streamed(ctx)]])
+    return StageResult(whole.read, whole.kept, None if fixed else _next_change(ctx, decisions, as_of), balance=whole.balance)
 
 
 def source_rows(ctx: Context, name: str) -> Incoming:
@@ -135,6 +154,24 @@ def _fate(ctx: Context, one: Incoming, people: DataFrame) -> Fate:
     check_row_count(ctx.spark, one.name, one.source, fate.read)
     check_fate(one.name, one.source, fate, one.name == ctx.policy.consent.registry, rows)
     return fate
+
+
+def _judge_whole(ctx: Context, found: _Collected, people: DataFrame) -> None:
+    """Fills in the fates of sources read whole, the registry's first.
+
+    Where one breaks its contract, nothing is collected; but rows that an earlier run brought of people who now refuse go all
+    the same, if the registry was right.
+    """
+    registry = ctx.policy.consent.registry
+    try:
+        for name in sorted(found.whole, key=lambda name: name != registry):
+            found.fates[name] = _fate(ctx, found.whole[name], people)
+    except ContractError:
+        if registry is None or registry in found.grown or registry in found.fates:
+            for name in found.whole:
+                with ctx.step(f"withdrawn of {name}") as note:
+                    note.rows(withdraw_whole(ctx, name, people))
+        raise
 
 
 def _in_words(fate: Fate) -> str:

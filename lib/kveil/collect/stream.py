@@ -6,12 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from kveil.collect.collected import memory
 from kveil.collect.growing import landed, prepared
 from kveil.collect.growth import files_of
-from kveil.collect.locations import locate, spark_path
+from kveil.collect.locations import bare, locate, spark_path
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.log import Progress
@@ -22,6 +21,7 @@ from kveil.tables.schema import CONSENT
 from kveil.tables.store import TableStore
 
 _FILES = "path string, modificationTime timestamp, length bigint, content binary"
+_ANY_AGE = "36500d"
 _TOLD = re.compile(r"kveil\.errors\.\w+: ((?:sources\.|policy |--lake)[^\n]+)")
 """The sentence inside what Spark says of a function that failed."""
 
@@ -42,7 +42,7 @@ class MicroBatch:
         store = TableStore(found.sparkSession, self.lake)
         ctx = Context(self.policy, store, self.run_id, self.now, Progress(), self.build, "collect")
         # One row per file of the micro-batch.
-        paths = {row["path"] for row in found.select(F.regexp_replace("path", "^file:(//)?(?=/)", "").alias("path")).collect()}
+        paths = {bare(row["path"]) for row in found.select("path").collect()}
         grown = files_of(ctx, self.source, memory(ctx, self.source, "done"), paths)
         decisions = store.read(CONSENT.of(self.policy))
         with ctx.step(f"stream {self.source}, batch {number}") as note:
@@ -60,6 +60,8 @@ def stream_in(ctx: Context, name: str) -> None:
         return
     place = source.uri if "://" in source.uri else spark_path(str(Path(source.uri).absolute()))
     reader = ctx.spark.readStream.format("binaryFile").schema(_FILES).option("recursiveFileLookup", "true")
+    # By default a file is passed over that is a week older than the newest one seen, as a copy with its old date may be.
+    reader = reader.option("maxFileAge", _ANY_AGE)
     # Without their content, which the source's own reader reads.
     files = reader.load(place).select("path")
     checkpoint = ctx.store.lake.checkpoint(f"{ctx.policy.name}_{name}")

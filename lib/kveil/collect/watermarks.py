@@ -1,16 +1,19 @@
 """Growth by watermark: rows above the highest value so far, less the lateness that the policy allows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
-from kveil.collect.contract import REASON
+from kveil.collect.contract import REASON, RULE
 from kveil.collect.incoming import Incoming, readable
 from kveil.settings.incremental import Incremental
+
+_AHEAD = timedelta(days=1)
+"""So far a clock, or a day's time zone, may be ahead of ours."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,29 @@ class Window:
     late: int | None
 
 
+def future_set_aside(one: Incoming, way: Incremental, now: datetime) -> Incoming:
+    """The source, where rows whose time lies more than a day ahead break the contract: one would hold back all that follow."""
+    assert way.column is not None
+    type_ = one.source.columns[way.column].type
+    if not _is_time(type_):
+        return one
+    ahead = F.col(REASON).isNull() & (F.col(way.column).cast("timestamp") > F.lit(now + _AHEAD))
+    said = {REASON: f"{way.column}: lies more than a day ahead", RULE: _future(way)}
+    return replace(
+        one, rows=one.rows.withColumns({name: F.when(ahead, F.lit(text)).otherwise(F.col(name)) for name, text in said.items()})
+    )
+
+
+def _future(way: Incremental) -> str:
+    return f"{way.column}.future"
+
+
 def window(one: Incoming, way: Incremental, done: Sequence[Row]) -> Window:
     """What of a source is above its watermark; `rows` is None when nothing is, `earlier` before the first batch.
 
-    Rows without a watermark are broken and always looked at, so that they are set aside; the highest value of the rows that
-    fit bounds the batch, so that what arrives while it is read is the next one's. Rows at or below the cut are counted when it
-    is made and when it is used: what came in between came too late, and is told.
+    Rows without a watermark, or of the future, are broken and always looked at, so that they are set aside; the highest value of
+    the rows that fit bounds the batch, so that what arrives while it is read is the next one's. Rows at or below the cut are
+    counted when it is made and when it is used: what came in between came too late, and is told.
     """
     assert way.column is not None
     mark, type_ = F.col(way.column), one.source.columns[way.column].type
@@ -50,7 +70,7 @@ def window(one: Incoming, way: Incremental, done: Sequence[Row]) -> Window:
     if last is not None and not found["new"]:
         return Window(None, earlier, {}, late)
     high = found["high"] or (last["high"] if last is not None else None)
-    within = above if high is None else above & (mark.isNull() | (mark <= _value(high, type_)))
+    within = above if high is None else above & (mark.isNull() | (F.col(RULE) == _future(way)) | (mark <= _value(high, type_)))
     return Window(within, earlier, _unit(one, way, mark, type_, high), late)
 
 

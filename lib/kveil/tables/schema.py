@@ -325,6 +325,7 @@ RUN_LOG = Table(
         Column("writes", "map<string,bigint>", "Delta version of each table written"),
         Column("rows_in", "bigint", "rows read"),
         Column("rows_out", "bigint", "rows written"),
+        Column("balance", "string", "collect: where the rows went that were read, as a sum; else null"),
         Column("seconds", "double", "duration"),
         Column("valid_until", "timestamp", "when time alone makes the result stale (a consent decision takes effect); else null"),
         Column("message", "string", "one sentence for a failure or refusal"),

@@ -33,8 +33,10 @@ class TableStore:
 
     def version(self, ref: TableRef) -> int | None:
         """The table's current Delta version; None when there is no such table."""
-        if self.lake.is_local and not (self.lake.folder(ref) / "_delta_log").is_dir():
-            return None
+        if self.lake.is_local:
+            # A name per commit, as Delta's protocol has it; asking Spark would take a job each time.
+            commits = (self.lake.folder(ref) / "_delta_log").glob("*.json")
+            return max((int(commit.stem) for commit in commits if commit.stem.isdigit()), default=None)
         try:
             row = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)} LIMIT 1").first()
         except AnalysisException:
@@ -86,7 +88,8 @@ class TableStore:
         """Adds rows; a table that is made for them gets the properties."""
         with self.lake.locked("commit"):
             if self.exists(ref):
-                df.writeTo(self.lake.identifier(ref)).append()
+                # A column that was declared after the table was made is added.
+                df.writeTo(self.lake.identifier(ref)).option("mergeSchema", "true").append()
             else:
                 self._create(ref, df, properties)
 

@@ -20,6 +20,8 @@ _MEANT = 0.5
 """What it counts that the value is a misspelling of the candidate, where likeness is no chance."""
 _FEWEST_VOTERS = 2
 """One column's word alone does not overrule a value: a first name tells most people's sex, and not everybody's."""
+_SHORTEST_ALIKE = 4
+"""Codes like DE and ES are near to each other by nature."""
 _RARE = 0.1
 """A value is rare beside one that stands ten times as often."""
 _FACTS = "_kveil_facts_"
@@ -85,7 +87,7 @@ def _weight(votes: Column) -> Column:
 
 
 def _alike(value: Column, other: Column) -> Column:
-    """Few letters differ, and no number: what `likeness.alike` says of words, in Spark and of whole values."""
+    """Few letters of at least four differ, and no number: what `likeness.alike` says of words, in Spark and of whole values."""
     numbers = [F.regexp_extract_all(text, F.lit(r"[\p{L}]*\p{Nd}[\p{L}\p{Nd}]*"), F.lit(0)) for text in (value, other)]
     few = F.levenshtein(value, other) <= F.greatest(F.lit(1), F.floor(F.length(other) / 3))
-    return few & numbers[0].eqNullSafe(numbers[1])
+    return few & (F.length(other) >= _SHORTEST_ALIKE) & numbers[0].eqNullSafe(numbers[1])

@@ -17,15 +17,19 @@ _CATEGORY = 0.5
 
 
 def of_table(look: Look, person: str) -> Iterator[Repair]:
-    """One repair per text column in which the rest of the table finds something wrong; never of the privacy unit's."""
+    """One repair per text column in which the rest of the table finds something wrong; never of the privacy unit's.
+
+    Nor is anything told by the privacy unit: what somebody mostly does is a habit, and the one payment that is otherwise is no
+    error but what a model of fraud is to see.
+    """
     for name in look.texts:
         if name != person:
-            yield from _repair(look, name)
+            by = [one for one in look.dependencies.get(name, []) if one.determinant != person]
+            yield from _repair(look, name, by)
 
 
-def _repair(look: Look, name: str) -> Iterator[Repair]:
+def _repair(look: Look, name: str, by: Sequence[Dependency]) -> Iterator[Repair]:
     values = {value: count for value, count in look.values(name).items() if not is_nothing(value)}
-    by = look.dependencies.get(name, [])
     alone = bool(by) and by[0].lift >= TELLS
     slips = likeness(values, 2) if by else likeness(values)
     against = _against(look, name, [one.determinant for one in by])
