@@ -46,6 +46,8 @@ setup(
         "numba>=0.60",
         "cryptography>=42",
         "rapidfuzz>=3.6,<4",
+        "babel>=2.16,<3",
+        "phonenumbers>=9,<10",
         "scipy>=1.11",
         "splink>=5,<6",
     ],

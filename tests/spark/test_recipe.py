@@ -1,11 +1,14 @@
 """A recipe applied: cell by cell, and by what the table itself tells; judged by known answers and a small oracle in Python."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import yaml
+from kveil.clean.casts import reads, typed
 from kveil.clean.expect import judged
 from kveil.clean.near import is_near_duplicate
 from kveil.clean.recipe import applied
@@ -16,11 +19,13 @@ from kveil.clean.repair.likeness import alike
 from kveil.clean.repair.shapes import mask, masked, shape, shape_of
 from kveil.clean.stage import run
 from kveil.clean.steps import after
+from kveil.clean.suggest.duplicates import of_rows
+from kveil.clean.suggest.look import look
 from kveil.clean.suggest.run import suggest
 from kveil.errors import ContractError, SettingsError
 from kveil.rights.retain import retain
 from kveil.settings.clean import Clean, NearDuplicates
-from kveil.settings.recipe import Date, Fill, Merge, NullTokens, Number, Outlier, Recipe, Repair, Unusual
+from kveil.settings.recipe import Date, Fill, Merge, NullTokens, Number, Outlier, Recipe, Repair, Standard, Unusual
 from kveil.tables.people import places
 from kveil.tables.schema import (
     CLEAN,
@@ -62,6 +67,14 @@ class TestCellSteps:
             (Unusual(step="unusual", shapes=["9%", "a"], **OF), {"98%": "98%", "x8%": None, "empty": "empty"}),
             (Outlier(step="outlier", min=0, max=10, **OF), {"5": "5", "11": None, "-1": None, "many": "many"}),
             (Fill(step="fill", value="x", **OF), {"a": "a", None: "x"}),
+            (
+                Standard(step="standard", to="phone", region="DE", **OF),
+                {"030/123456": "+4930123456", "+43 1 5880": "+4315880", "x": "x", None: None},
+            ),
+            (
+                Standard(step="standard", to="currency", meanings={"$": "USD"}, **OF),
+                {"$": "USD", "kr": "kr", "Euro": "EUR", "eur": "EUR"},
+            ),
         ],
         ids=lambda value: value.step if not isinstance(value, dict) else "",
     )  # fmt: skip
@@ -77,6 +90,27 @@ class TestCellSteps:
         rows = spark.createDataFrame([(value,) for value in values], "text string")
         found = rows.select("text", shape_of(F.col("text")).alias("shape"), masked(F.col("text")).alias("mask")).collect()
         assert [(row["shape"], row["mask"]) for row in found] == [(shape(value), mask(value)) for value in values]
+
+
+class TestCasts:
+    TEXTS = (
+        "12", " -3 ", "+7", "007", "9223372036854775807", "9223372036854775808", "1.0", "1.25", "1.255", "1.250", "12345.6",
+        ".5", "7.", "1e3", "1e400", "nan", "", "x", "\u0661\u0662", "TRUE", "no", "t", "2020-02-29", "2019-02-29", "2020-1-5",
+        "29.02.2020", "2020", "0001-01-01", "9999-12-31", "2020-02-29 23:59:59", "2020-02-29T10:00:01Z", "2020-02-29 10:00",
+        "2020-02-29 10:00:00.123456+02:00", "2020-02-29 24:00", "2020-02-29 10:00:00+19:00", "x" * 1_000_000, "\u202e12", None,
+    )  # fmt: skip
+
+    def test_spark_reads_what_python_says_and_nothing_else(self, spark):
+        types = ("boolean", "bigint", "decimal(6,2)", "double", "date", "timestamp")
+        rows = spark.createDataFrame([(i, text) for i, text in enumerate(self.TEXTS)], "id int, text string")
+        found = rows.select("id", *[typed(F.col("text"), to).alias(to) for to in types]).orderBy("id").toArrow()
+        for to in types:
+            expected = [text is not None and reads(text, to) for text in self.TEXTS]
+            assert dict(zip(self.TEXTS, found.column(to).is_valid().to_pylist(), strict=True)) == dict(
+                zip(self.TEXTS, expected, strict=True)
+            ), to
+        values = dict(zip(self.TEXTS, found.column("decimal(6,2)").to_pylist(), strict=True))
+        assert (values["1.250"], values[" -3 "], values["12345.6"]) == (Decimal("1.25"), Decimal(-3), None)
 
 
 def dirty(size=240, seed=3):
@@ -159,6 +193,46 @@ class TestApplied:
         assert [tuple(row) for row in done.rows.collect()] == [("ab", "x")]
 
 
+HARD = [
+    None, "", " ", "n/a", "x", "7", "007", "1,50", "12 kg", "9e9", "01/02/2020", "2020-02-30", "31.12.99", "Germany", "de",
+    "Korea", "$", "+49 30 123456", "Food", "food ", "FO-OD", "f\u00f6od", "fo\u0308od", "f\u043eod", "\u0645\u0627\u0644",
+    "\u202eabc", "a" * 1500,
+]  # fmt: skip
+
+
+@pytest.mark.long
+class TestHardCells:
+    """One step of each kind that looks at cells, each on a column of its own of the same hard cells in another order."""
+
+    STEPS = (
+        {"step": "null_tokens", "tokens": ["n/a", "", "x"]},
+        {"step": "number", "units": ["kg"], "decimal": ","},
+        {"step": "date", "patterns": ["d/M/yyyy", "d.M.yy"], "latest": "2026-01-01", "others": "null"},
+        {"step": "standard", "to": "country"},
+        {"step": "standard", "to": "currency", "meanings": {"$": "USD"}},
+        {"step": "standard", "to": "phone", "region": "DE"},
+        {"step": "unusual", "shapes": ["a", "9"]},
+        {"step": "outlier", "max": 100},
+        {"step": "merge", "by": "fingerprint"},
+        {"step": "fill", "value": "7"},
+    )
+
+    def test_again_changes_nothing_no_row_is_lost_and_partitions_do_not_matter(self, spark, keep):
+        random = np.random.default_rng(11)
+        columns = [random.permutation(np.array(HARD * 4, dtype=object)).tolist() for _ in self.STEPS]
+        ddl = ", ".join(["id int", *(f"c{i} string" for i in range(len(self.STEPS)))])
+        rows = keep(spark.createDataFrame([(n, *cells) for n, cells in enumerate(zip(*columns, strict=True))], ddl), "hard")
+        listed = [{"source": "base", "column": f"c{i}", "accept": True, **step} for i, step in enumerate(self.STEPS)]
+        steps = Recipe.model_validate({"steps": listed}).accepted("base")
+        once = applied(rows.repartition(3, "c8"), steps, keep)
+        done = keep(once.rows, "hard-done")
+        again = applied(done, steps, keep)
+        assert all(once.cells[i] for i in range(len(steps))) and once.unsettled == []
+        assert (again.passes, +Counter(again.cells)) == (1, Counter())
+        assert sorted(row["id"] for row in done.select("id").collect()) == list(range(4 * len(HARD)))
+        assert as_texts(applied(rows.coalesce(1), steps, keep).rows) == as_texts(done) == as_texts(again.rows)
+
+
 class TestScore:
     REPAIR = Repair(step="repair", source="base", column="town", by=["shop", "kind"], shapes=["a"])
 
@@ -220,6 +294,18 @@ class TestNearDuplicates:
         left = once.where("not near").drop("near")
         assert sorted(row["at"].second for row in once.where("near").collect()) == [5, 12]
         assert left.withColumn("near", is_near_duplicate(left, near, "at")).where("near").count() == 0
+
+    def test_rows_that_came_twice_are_suggested_to_a_person(self, spark):
+        """Of 40 payments three came again within seconds, one of them in every column; a key and a moment tell them apart."""
+        start = datetime(2024, 1, 1, 12)
+        rows = [(n, n % 7, start + timedelta(hours=n), n % 5, f"shop {n % 3}", None) for n in range(40)]
+        rows += [(40 + n, *rows[n][1:2], rows[n][2] + timedelta(seconds=4), *rows[n][3:]) for n in (3, 8)] + [rows[9]]
+        types = {"id": "int", "person": "int", "at": "timestamp", "cents": "int", "shop": "string", "note": "string"}
+        table = spark.createDataFrame(rows, ", ".join(f"{name} {type_}" for name, type_ in types.items()))
+        (step,) = of_rows(look("base", table, types), table, "person", "at", ["id"])
+        assert (step.column, step.by, step.evidence.cells, step.accept) == ("at", ["person", "cents", "shop"], 2, "ask")
+        assert "2 of 43 rows are alike" in step.reason and "1 more are alike in every column" in step.reason
+        assert step.effect == "2 rows of 43 are set aside"
 
 
 class TestExpectations:
@@ -326,6 +412,41 @@ class TestStage:
         assert not ctx.store.exists(ctx.ref(CLEANED_CELLS))
         again = yaml.safe_load(suggest(ctx))
         assert again["steps"][0]["accept"] is False and "refused before" in again["steps"][0]["reason"]
+
+    def test_types_columns_and_rows_follow_the_recipe(self, stage_of):
+        """Rules and derived columns see the types, what cannot be read is counted and kept, an oracle tells what came twice."""
+        steps = [
+            {"step": "cast", "column": "code", "to": "bigint"},
+            {"step": "cast", "column": "kind", "to": "boolean"},
+            {"step": "drop", "column": "town"},
+            {"step": "duplicates", "column": "at", "by": ["person", "code"], "seconds": 86_400},
+        ]
+        recipe = {"steps": [{"source": "base", "accept": True, **step} for step in steps]}
+        ctx = stage_of(
+            recipe=recipe,
+            keep_old_values=True,
+            derive={"twice": "code * 2"},
+            rules=[{"source": "base", "column": "code", "max": 10}],
+        )
+        policy = ctx.policy.model_copy(update={"anonymize": ctx.policy.anonymize.model_copy(update={"insensitive": {}})})
+        ctx = replace(ctx, policy=policy)
+        run(ctx)
+        clean = ctx.store.read(ctx.ref(CLEAN))
+        raw = [(n, n % 9, int(shop)) for n, _, shop, *_ in dirty()]
+        assert "town" not in clean.columns and dict(clean.dtypes)["code"] == dict(clean.dtypes)["twice"] == "bigint"
+        assert {(row["id"], row["twice"]) for row in clean.select("id", "twice").collect()} == {
+            (n, 2 * code) for n, person, code in raw if code <= 10 and not self.came_twice(raw, n, person, code)
+        }
+        log = {row["rule"]: row for row in ctx.store.read(ctx.ref(CLEANING_LOG)).collect()}
+        assert log["recipe: cast: kind"]["cells_changed"] == 240 and log["recipe: cast: code"]["cells_changed"] == 0
+        assert "recipe: drop: town" in log
+        assert any(rule.startswith("near duplicates: alike in person, code") for rule in log)
+        old = ctx.store.read(ctx.ref(CLEANED_CELLS)).groupBy("column").count().collect()
+        assert [tuple(row) for row in old] == [("kind", 240)]
+
+    def came_twice(self, raw, n, person, code):
+        """Rows are an hour apart."""
+        return any(n - 24 <= other < n for other, *rest in raw if rest == [person, code])
 
     def check_undo(self, ctx):
         raw, clean = (

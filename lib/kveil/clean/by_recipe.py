@@ -6,36 +6,47 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from kveil.clean.casts import typed
 from kveil.clean.log import CleaningLog
 from kveil.clean.recipe import Applied, Keep, applied
 from kveil.clean.repair.shapes import masked
 from kveil.clean.suggest.memory import kind_of
 from kveil.context import Context
-from kveil.settings.recipe import Step
+from kveil.settings.recipe import Cast, Drop, Duplicates, Step
 from kveil.tables.declaration import Table
 from kveil.tables.schema import CLEANED_CELLS, FACTS, RAW, REPAIRED, REPAIRED_IN_TURN, SUGGESTIONS
 from kveil.tables.store import NO_STATISTICS
 
 _OLD = "_kveil_old_"
+_TEXT = "_kveil_text_"
+"""What the steps made of a cell before its column got another type."""
 _WORKING: Mapping[str, Table] = {"rows": REPAIRED, "rows_in_turn": REPAIRED_IN_TURN, "facts": FACTS}
 
 
 def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:
-    """The raw rows, each once, after the accepted steps; as they are where the recipe has none for the source."""
-    raw, steps = ctx.read(RAW, source), ctx.policy.clean.recipe.accepted(source)
+    """The raw rows, each once, after the accepted steps; as they are where the recipe has none for the source.
+
+    Columns that the recipe leaves out are gone; which rows came twice is told later, of the rows that this gives.
+    """
+    raw, recipe = ctx.read(RAW, source), ctx.policy.clean.recipe
+    steps = [step for step in recipe.accepted(source) if not isinstance(step, Duplicates)]
     if not steps:
         return raw
-    columns = sorted({step.column for step in steps})
+    columns = sorted({step.column for step in steps if not isinstance(step, Drop)})
     with ctx.step(f"recipe for {source}") as note:
         before = raw.select("*", *[F.col(name).alias(_OLD + name) for name in columns])
         done = applied(before, steps, _keep(ctx, source))
-        told = _told(done.rows, columns)
+        types = recipe.types(source)
+        texts = {_TEXT + name: F.col(name) for name in types}
+        rows = done.rows.withColumns({**texts, **{name: typed(F.col(name), to) for name, to in types.items()}})
+        differ = {name: _differs(name, types.get(name)) for name in columns}
+        told = _told(rows, differ, list(types))
         note.text = f"{told['touched']:,} of {told['rows']:,} rows changed, in {done.passes} passes"
         if done.unsettled:
             note.text += f"; left as they were, since repairs of them never came to rest: {', '.join(done.unsettled)}"
     _log(log, source, steps, done, told)
-    _keep_old_values(ctx, source, done.rows, columns)
-    return done.rows.select(*raw.columns)
+    _keep_old_values(ctx, source, rows, differ)
+    return rows.select(*[name for name in raw.columns if name not in recipe.dropped(source)])
 
 
 def remember_decisions(ctx: Context) -> None:
@@ -68,12 +79,13 @@ def _keep(ctx: Context, source: str) -> Keep:
     return keep
 
 
-def _told(rows: DataFrame, columns: Sequence[str]) -> dict[str, Any]:
-    """Rows, rows touched, and per column its changed cells and up to three masked changes, the same on any partitioning."""
+def _told(rows: DataFrame, differ: Mapping[str, Column], typed_columns: Sequence[str]) -> dict[str, Any]:
+    """Rows, rows touched, and per column its changed cells, up to three masked changes, the same on any partitioning, and the
+    cells that another type lost.
+    """
     any_ = F.lit(False)
     asked = [F.count("*").alias("rows")]
-    for name in columns:
-        differs = ~F.col(name).eqNullSafe(F.col(_OLD + name))
+    for name, differs in differ.items():
         any_ = any_ | differs
         change = F.when(differs, F.concat_ws(" -> ", _masked(_OLD + name), _masked(name)))
         some = [F.min_by(change, _order(change)), F.max_by(change, _order(change)), F.min(change)]
@@ -81,9 +93,18 @@ def _told(rows: DataFrame, columns: Sequence[str]) -> dict[str, Any]:
             F.count_if(differs).alias(f"cells_{name}"),
             F.array_distinct(F.array_compact(F.array(*some))).alias(f"some_{name}"),
         ]
+    asked += [F.count_if(F.col(_TEXT + name).isNotNull() & F.col(name).isNull()).alias(f"lost_{name}") for name in typed_columns]
     found = rows.agg(*asked, F.count_if(any_).alias("touched")).first()
     assert found is not None, "an aggregation without groups has one row"
     return found.asDict()
+
+
+def _differs(name: str, type_: str | None) -> Column:
+    """Whether the cell holds something else than before; the same in another type, if it has got one, is no change."""
+    old, new = F.col(_OLD + name), F.col(name)
+    if type_ is None:
+        return ~new.eqNullSafe(old)
+    return ~new.eqNullSafe(typed(old, type_)) | (new.isNull() & old.isNotNull())
 
 
 def _masked(name: str) -> Column:
@@ -95,31 +116,37 @@ def _order(change: Column) -> Column:
 
 
 def _log(log: CleaningLog, source: str, steps: Sequence[Step], done: Applied, told: Mapping[str, Any]) -> None:
+    rows = told["rows"]
     for i, step in enumerate(steps):
         rule = f"recipe: {step.step}: {step.column}"
-        if step.column in done.unsettled:
+        if isinstance(step, Drop):
+            log.add(source, rule, rows, rows)
+            continue
+        cells = told[f"lost_{step.column}"] if isinstance(step, Cast) else done.cells.get(i, 0)
+        if step.column in done.unsettled and not isinstance(step, Cast):
             rule += ", left out since it never came to rest"
         touched, samples = told[f"cells_{step.column}"], sorted(told[f"some_{step.column}"])
-        log.add(source, rule, told["rows"], told["rows"], done.cells.get(i, 0), rows_touched=touched, samples=samples)
+        log.add(source, rule, rows, rows, cells, rows_touched=touched, samples=samples)
 
 
-def _keep_old_values(ctx: Context, source: str, rows: DataFrame, columns: Sequence[str]) -> None:
-    if not ctx.policy.clean.keep_old_values:
+def _keep_old_values(ctx: Context, source: str, rows: DataFrame, differ: Mapping[str, Column]) -> None:
+    if not ctx.policy.clean.keep_old_values or not differ:
         return
     person, key = ctx.policy.person, ctx.policy.sources[source].key
     each = [
         F.struct(
+            differs.alias("differs"),
             F.lit(name).alias("column"),
             F.col(_OLD + name).cast("string").alias("old"),
             F.col(name).cast("string").alias("new"),
         )
-        for name in columns
+        for name, differs in differ.items()
     ]
     who = F.col(person).cast("string") if person in rows.columns else F.lit(None).cast("string")
     keyed = F.to_json(F.struct(*key)) if key else F.lit("{}")
     cells = rows.select(who.alias("person"), keyed.alias("key"), F.inline(F.array(*each)))
     marks = {"build": F.lit(ctx.build), "source": F.lit(source), "run_id": F.lit(ctx.run_id), "written_at": F.lit(ctx.now)}
-    changed = cells.where("NOT (old <=> new)").withColumns(marks).select(*CLEANED_CELLS.names)
+    changed = cells.where("differs").withColumns(marks).select(*CLEANED_CELLS.names)
     ref = ctx.ref(CLEANED_CELLS)
     ctx.store.replace_where(ref, changed, source=source)
     ctx.store.forget_history(ref)

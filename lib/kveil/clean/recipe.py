@@ -40,7 +40,8 @@ def applied(rows: DataFrame, steps: Sequence[Step], keep: Keep) -> Applied:
     """The rows, each once, after all steps, in passes until one changes nothing, so that doing it again changes nothing.
 
     Repairs that depend on each other in a circle may never come to rest: after MOST_PASSES those of the columns that still
-    change are left out and the rest begins anew. `cells` are counted per step, by its place in `steps`.
+    change are left out and the rest begins anew. `cells` are counted per step, by its place in `steps`. Steps on
+    types, columns or rows (cast, drop, duplicates) are left to the stage.
     """
     left_out: list[str] = []
     while True:

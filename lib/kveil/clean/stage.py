@@ -117,7 +117,7 @@ def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
 
 
 def _remove_near_duplicates(ctx: Context, base: Trail) -> None:
-    near, time = ctx.policy.clean.near_duplicates, ctx.policy.clean.time
+    near, time = ctx.policy.clean.sent_twice, ctx.policy.clean.time
     if near:
         reason = f"near duplicates: alike in {', '.join(near.by)} within {near.seconds} s of one before"
         base.remove(reason, is_near_duplicate(base.rows, near, time))

@@ -7,9 +7,10 @@ from pyspark.sql import functions as F
 
 from kveil.clean.repair.shapes import shape_of
 from kveil.clean.rules import without_tokens
-from kveil.settings.recipe import Date, Fill, NullTokens, Number, Outlier, Unusual
+from kveil.clean.standards import standardised
+from kveil.settings.recipe import Date, Fill, NullTokens, Number, Outlier, Standard, Unusual
 
-CellStep = NullTokens | Number | Date | Unusual | Outlier | Fill
+CellStep = NullTokens | Number | Date | Standard | Unusual | Outlier | Fill
 """Steps that look at one cell only, and not at the whole column."""
 _CENTURY = 1200
 """Months."""
@@ -26,6 +27,8 @@ def after(step: CellStep, value: Column, rows: DataFrame) -> Column:
             return _plain_number(value, step)
         case Date():
             return _iso_date(value, step)
+        case Standard():
+            return standardised(value, step)
         case Unusual():
             return F.when(shape_of(value).isin(step.shapes), value)
         case Outlier():

@@ -107,3 +107,9 @@ class Clean(Section):
     def sources_joined(self) -> list[str]:
         """The sources whose rows make the table, the base first, each once."""
         return list(dict.fromkeys([self.base, *(join.source for join in self.joins)]))
+
+    @property
+    def sent_twice(self) -> NearDuplicates | None:
+        """How rows of the base that came twice are known: `near_duplicates`, or the recipe's step that says the same."""
+        step = self.recipe.duplicates(self.base)
+        return NearDuplicates(by=step.by, seconds=step.seconds) if step else self.near_duplicates

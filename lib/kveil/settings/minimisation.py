@@ -7,6 +7,7 @@ from kveil.settings.clean import Clean
 from kveil.settings.consent import Consent, registry_columns
 from kveil.settings.expect import Referential
 from kveil.settings.law import Law
+from kveil.settings.recipe import Drop
 from kveil.settings.regulations import in_force
 
 _RATES = {"currency", "date", "rate"}
@@ -26,7 +27,8 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
     used |= clean.people.used if clean.people and clean.people.source == source else set()
     used |= {name for one in clean.expect for name in one.columns}
     used |= {one.by for one in clean.expect if isinstance(one, Referential) and one.source == source}
-    used |= {name for step in clean.recipe.accepted(source) for name in step.columns}
+    # What is only left out needs not be collected.
+    used |= {name for step in clean.recipe.accepted(source) if not isinstance(step, Drop) for name in step.columns}
     if source == clean.base:
         used.add(clean.time)
         used |= set(clean.near_duplicates.by) if clean.near_duplicates else set()

@@ -17,7 +17,7 @@ from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
 from kveil.settings.people import people_problems
-from kveil.settings.recipe import recipe_problems
+from kveil.settings.recipe_checks import after_recipe, recipe_problems, users_of
 from kveil.settings.sources import Source
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
@@ -44,9 +44,10 @@ class Policy(Section):
         yield from self._unknown_sources()
         yield from self._unknown_columns()
         yield from incremental_problems(self.sources, self.consent.registry)
-        yield from clean_problems(self.sources, self.clean)
-        yield from recipe_problems(self.clean.recipe, self.sources, self.clean.sources_joined, self.person)
-        yield from people_problems(self.clean.people, self.sources, self.clean.sources_joined, self.person)
+        cleaned = self._after_recipe()
+        yield from clean_problems(cleaned, self.clean)
+        yield from recipe_problems(self.sources, self.clean, self.anonymize, self.person)
+        yield from people_problems(self.clean.people, cleaned, self.clean.sources_joined, self.person)
         yield from expect_problems(self.clean.expect, self.sources, self.clean_columns())
         yield from registry_problems(self.person, self.consent.registry, self.sources)
         used = {name: self.used_columns(name) for name in self.sources}
@@ -70,14 +71,29 @@ class Policy(Section):
         words = {name.lower() for name in used}
         return [name for name in declared if name.lower() in words] or declared[:1]
 
+    def users_of(self, source: str, column: str) -> list[str]:
+        """The sections that need a source's column in the clean table, or on the way to it."""
+        return users_of(self.sources, self.clean, self.anonymize, source, column)
+
+    @property
+    def texts(self) -> set[str]:
+        """Columns that are used as the texts they are: categories, keys of joins, what people are compared by, what is masked."""
+        clean, release = self.clean, self.anonymize
+        texts = {*clean.categories, *(join.by for join in clean.joins), *(clean.people.columns if clean.people else ())}
+        return texts | {name for name, role in release.quasi_identifiers.items() if role.holds == "text"} | set(release.mask)
+
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
         return set(self._kept_by_clean()) | set(self._made_by_clean())
 
+    def _after_recipe(self) -> dict[str, Source]:
+        return after_recipe(self.sources, self.clean, self.anonymize)
+
     def _kept_by_clean(self) -> Iterator[str]:
-        for name in [self.clean.base, *(join.source for join in self.clean.joins)]:
-            if name in self.sources:
-                yield from self.sources[name].columns
+        cleaned = self._after_recipe()
+        for name in self.clean.sources_joined:
+            if name in cleaned:
+                yield from cleaned[name].columns
 
     def _made_by_clean(self) -> Iterator[str]:
         clean = self.clean
@@ -131,17 +147,18 @@ class Policy(Section):
             yield "anonymize.cuts", sentence
 
     def _unknown_in_sources(self) -> Iterator[tuple[str, str]]:
-        base = self.sources.get(self.clean.base)
+        cleaned = self._after_recipe()
+        base = cleaned.get(self.clean.base)
         if base is not None:
             for key, column in (("person", self.person), ("clean.time", self.clean.time)):
                 if column not in base.columns:
                     yield key, f"source {self.clean.base!r} declares no column {column!r}; {_allowed(base)}"
         for i, rule in enumerate(self.clean.rules):
-            source = self.sources.get(rule.source)
+            source = cleaned.get(rule.source)
             if source is not None and rule.column not in source.columns:
                 yield f"clean.rules.{i}.column", f"source {rule.source!r} declares no {rule.column!r}; {_allowed(source)}"
         for i, join in enumerate(self.clean.joins):
-            source = self.sources.get(join.source)
+            source = cleaned.get(join.source)
             if source is not None and join.by not in source.columns:
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
 

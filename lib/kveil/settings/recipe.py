@@ -1,19 +1,32 @@
 """`clean.recipe`: the steps that make a source's cells right, as a person accepted them; written first by `kveil suggest`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Identifier, Section, Share
-from kveil.settings.sources import Source
+
+_CASTABLE = ("boolean", "bigint", "double", "date", "timestamp")
+_DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)")
+
+
+def _castable(type_: str) -> str:
+    found = _DECIMAL.fullmatch(type_)
+    if type_ not in _CASTABLE and not (found and 1 <= int(found[1]) <= 38 and int(found[2]) <= int(found[1])):
+        raise ValueError(f"allowed: {', '.join(_CASTABLE)} or decimal(p,s) of up to 38 digits")
+    return type_
+
 
 Accept = bool | Literal["ask"]
 DatePattern = Annotated[str, Field(pattern=r"^(y{2}|y{4}|M{1,2}|d{1,2})[-/. ](M{1,2}|d{1,2})[-/. ](y{2}|y{4}|M{1,2}|d{1,2})$")]
 """Year (yyyy, yy), month (M, MM) and day (d, dd) in any order, as Spark writes them."""
+Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""A country as ISO 3166 alpha-2."""
+CastType = Annotated[str, AfterValidator(_castable)]
 
 
 class Evidence(Section):
@@ -76,6 +89,29 @@ class Date(_Step):
         return ["yyyy-MM-dd", *(pattern for pattern in patterns if pattern != "yyyy-MM-dd")]
 
 
+class Standard(_Step):
+    """Texts that a standard knows otherwise become its form: countries ISO 3166 alpha-2, currencies ISO 4217, phones E.164.
+
+    `region`: the country (alpha-2) whose national notations phones have. `meanings`: what a sign or name that stands for several
+    means here, such as "$": USD. What is not known, or means several things, stays.
+    """
+
+    step: Literal["standard"]
+    to: Literal["country", "currency", "phone"]
+    region: Region | None = None
+    meanings: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _suits_what_it_makes(self) -> "Standard":
+        if self.region and self.to != "phone":
+            raise ValueError("region belongs to to: phone")
+        form = {"country": r"[A-Z]{2}", "currency": r"[A-Z]{3}", "phone": r"\+[1-9]\d{6,14}"}[self.to]
+        wrong = sorted(sign for sign, code in self.meanings.items() if not re.fullmatch(form, code))
+        if wrong:
+            raise ValueError(f"meanings: {', '.join(map(repr, wrong))} must each become a code that looks like {form}")
+        return self
+
+
 class Unusual(_Step):
     """Texts of another shape than these (letters as a, digits as 9, each run once) become null."""
 
@@ -134,13 +170,41 @@ class Fill(_Step):
     value: str
 
 
-Step = NullTokens | Number | Date | Unusual | Outlier | Merge | Repair | Fill
-_OF_TEXTS = (NullTokens, Number, Date, Unusual, Merge, Repair)
+class Cast(_Step):
+    """A text column becomes one of another type; what cannot be read exactly as it becomes null. Comes after all passes."""
+
+    step: Literal["cast"]
+    to: CastType
+
+
+class Drop(_Step):
+    """The column is left out of the clean table. Comes last, so that other steps may still read it."""
+
+    step: Literal["drop"]
+
+
+class Duplicates(_Step):
+    """Rows of the base alike in the columns `by`, whose time (`column`) is within `seconds` of one before, are set aside.
+
+    It is `clean.near_duplicates` as a step.
+    """
+
+    step: Literal["duplicates"]
+    by: list[ColumnName] = Field(min_length=1)
+    seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
+
+    @property
+    def columns(self) -> list[str]:
+        return [self.column, *self.by]
+
+
+Step = NullTokens | Number | Date | Standard | Unusual | Outlier | Merge | Repair | Fill | Cast | Drop | Duplicates
 
 
 class Recipe(Section):
-    """Steps of cleaning. In each pass cells change by kind of step, in this order: null_tokens, number, date, unusual, outlier,
-    merge, repair, fill, and within a kind as listed; passes follow each other until one changes nothing.
+    """Steps of cleaning. In each pass cells change by kind of step in this order: null_tokens, number, date, standard, unusual,
+    outlier, merge, repair, fill, and within a kind as listed; passes follow each other until one changes nothing. Then columns
+    get their types (cast) or are left out, and rows that came twice are set aside.
     """
 
     steps: list[Annotated[Step, Field(discriminator="step")]] = Field(default_factory=list)
@@ -156,33 +220,17 @@ class Recipe(Section):
         mine = [step for step in self.steps if step.source == source and step.accept is True]
         return sorted(mine, key=lambda step: kinds[type(step)])
 
+    def types(self, source: str) -> dict[str, str]:
+        """The columns of a source that get another type, with it."""
+        return {step.column: step.to for step in self.accepted(source) if isinstance(step, Cast)}
 
-def recipe_problems(recipe: Recipe, sources: Mapping[str, Source], read: Sequence[str], person: str) -> Iterator[tuple[str, str]]:
-    """Key and sentence of every step that the declared columns contradict."""
-    for i, step in enumerate(recipe.steps):
-        key = f"clean.recipe.steps.{i}"
-        if step.source not in sources or step.source not in read:
-            yield f"{key}.source", f"found {step.source!r}; allowed: a source that clean reads: {', '.join(sorted(read))}"
-            continue
-        columns = sources[step.source].columns
-        for name in step.columns:
-            if name not in columns:
-                yield key, f"source {step.source!r} declares no column {name!r}; remove the step or run kveil suggest again"
-        if step.column.lower() == person.lower():
-            yield (
-                f"{key}.column",
-                f"{person!r} is the privacy unit, and who is protected is not changed by a recipe; remove the step",
-            )
-        elif step.column in columns and isinstance(step, _OF_TEXTS) and columns[step.column].type != "string":
-            yield f"{key}.column", f"{step.column!r} is {columns[step.column].type}; allowed for {step.step}: a string column"
-        elif step.column in columns and isinstance(step, Outlier) and not _numeric(columns[step.column].type):
-            yield f"{key}.column", f"{step.column!r} is {columns[step.column].type}; allowed for outlier: a number or a text"
-        if isinstance(step, Repair) and step.column in step.by:
-            yield f"{key}.by", f"{step.column!r} cannot tell itself; remove it"
+    def dropped(self, source: str) -> set[str]:
+        """The columns of a source that are left out of the clean table."""
+        return {step.column for step in self.accepted(source) if isinstance(step, Drop)}
 
-
-def _numeric(type_: str) -> bool:
-    return type_.startswith(("decimal", "int", "bigint", "float", "double", "string"))
+    def duplicates(self, source: str) -> Duplicates | None:
+        """How rows of a source that came twice are known, if they are to be set aside."""
+        return next((step for step in self.accepted(source) if isinstance(step, Duplicates)), None)
 
 
 def _document(uri: str, folder: Path) -> Any:

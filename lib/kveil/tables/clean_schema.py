@@ -29,7 +29,7 @@ SUGGESTIONS = Table(
         Column("source", "string", "the source's name"),
         Column("column", "string", "the column"),
         Column("step", "string", "the kind of step"),
-        Column("way", "string", "the key by which a merge merges; empty for other steps"),
+        Column("way", "string", "the key by which a merge merges, what a cast or standard makes; empty for other steps"),
         Column("accepted", "boolean", "whether it was accepted"),
         Column("confidence", "double", "what was suggested; null for a step that a person wrote"),
         RUN,

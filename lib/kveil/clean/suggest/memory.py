@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kveil.settings.recipe import Step
+from kveil.settings.recipe import Cast, Merge, Standard, Step
 
 SURE = 0.75
 """From this confidence on a step is written as accepted; a person may still refuse it. Below it waits for an answer."""
@@ -11,7 +11,7 @@ _STRENGTH = 4.0
 """How many decisions the confidence that the data gives is worth."""
 
 Kind = tuple[str, str]
-"""What makes steps alike: the kind of step, and its way (a merge's key) where it has several."""
+"""What makes steps alike: the kind of step, and its way (a merge's key, a cast's or standard's result) where it has several."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,13 @@ class Decision:
 
 def kind_of(step: Step) -> Kind:
     """The kind of a step."""
-    return step.step, str(getattr(step, "by", "")) if step.step == "merge" else ""
+    match step:
+        case Merge():
+            return step.step, step.by
+        case Cast() | Standard():
+            return step.step, step.to.partition("(")[0]
+        case _:
+            return step.step, ""
 
 
 def weighed(steps: Iterable[Step], decisions: Sequence[Decision]) -> list[Step]:

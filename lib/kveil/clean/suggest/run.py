@@ -1,13 +1,23 @@
 """`kveil suggest`: looks at the raw tables of a policy and writes a recipe."""
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
 from kveil.clean.suggest.columns import of_columns
+from kveil.clean.suggest.drops import of_drops
+from kveil.clean.suggest.duplicates import of_rows
 from kveil.clean.suggest.look import Look, look
 from kveil.clean.suggest.memory import Decision, weighed
 from kveil.clean.suggest.recipe_file import written
 from kveil.clean.suggest.repairs import of_table
+from kveil.clean.suggest.standards import of_standards
+from kveil.clean.suggest.types import of_types
 from kveil.context import Context
 from kveil.errors import ContractError
+from kveil.settings.recipe import Drop, Step
 from kveil.tables.schema import RAW, SUGGESTIONS
+
+_BESIDE_STANDARDS = ("null_tokens", "fill")
 
 
 def suggest(ctx: Context) -> str:
@@ -15,11 +25,35 @@ def suggest(ctx: Context) -> str:
 
     Raises ContractError where a source was not collected.
     """
-    person, today = ctx.policy.person, ctx.now.date()
     looks = [_look(ctx, source) for source in ctx.policy.clean.sources_joined]
-    steps = [step for seen in looks for step in (*of_columns(seen, person, today), *of_table(seen, person))]
-    constant = [f"{seen.source}.{name}" for seen in looks for name in seen.constant]
+    steps = [step for seen in looks for step in _steps(ctx, seen)]
+    dropped = {(step.source, step.column) for step in steps if isinstance(step, Drop)}
+    constant = [f"{seen.source}.{name}" for seen in looks for name in seen.constant if (seen.source, name) not in dropped]
     return written(ctx.policy.name, weighed(steps, _decisions(ctx)), constant)
+
+
+def of_source(seen: Look, person: str, today: date, texts: Collection[str], free: Mapping[str, Sequence[str]]) -> list[Step]:
+    """What a look at a source suggests. `texts` must stay texts; `free` may be left out, each with the sections that use it."""
+    standards = list(of_standards(seen, person))
+    settled = {step.column for step in standards}
+    # What a standard gives another form would look unusual in the old one, and is no spelling of another value.
+    cells = [step for step in of_columns(seen, person, today) if step.column not in settled or step.step in _BESIDE_STANDARDS]
+    drops = list(of_drops(seen, person, free))
+    gone = {step.column for step in drops}
+    casts = [step for step in of_types(seen, person, texts, today) if step.column not in gone]
+    return [*cells, *standards, *of_table(seen, person), *casts, *drops]
+
+
+def _steps(ctx: Context, seen: Look) -> list[Step]:
+    policy = ctx.policy
+    keys = policy.sources[seen.source].key
+    users = {name: policy.users_of(seen.source, name) for name in seen.types if name not in keys}
+    free = {name: sections for name, sections in users.items() if "clean" not in sections}
+    steps = of_source(seen, policy.person, ctx.now.date(), policy.texts, free)
+    if seen.source == policy.clean.base and not policy.clean.near_duplicates:
+        with ctx.step(f"rows of {seen.source} that came twice"):
+            steps += of_rows(seen, ctx.read(RAW, seen.source), policy.person, policy.clean.time, keys)
+    return steps
 
 
 def _look(ctx: Context, source: str) -> Look:
