@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,7 @@ from kveil.tables.lake import Lake
 from kveil.tables.store import TableStore
 
 NOW = datetime(2025, 3, 14, 9, 25, 31, tzinfo=timezone.utc)
+NAMED = dict.fromkeys(("first", "last", "street"), "string")
 GOLDEN = Path(__file__).parents[1] / "golden" / "report_facts.json"
 
 
@@ -38,10 +40,18 @@ def policy(**changes):
                         "amount": "bigint",
                         "late": "boolean",
                     },
-                }
+                },
+                "registered": {"uri": "s3://bucket/registered", "columns": {"person_id": "bigint", **NAMED}},
             },
             "consent": {"simulated": {"grant": 0.9, "refuse": 0.1, "withdraw": 0, "first": "2024-01-01", "last": "2024-12-31"}},
-            "clean": {"table": "payments", "base": "payments", "time": "at"},
+            "clean": {
+                "table": "payments",
+                "base": "payments",
+                "time": "at",
+                "joins": [{"source": "registered", "by": "person_id"}],
+                "people": {"source": "registered", "columns": dict.fromkeys(NAMED, "name")},
+                "expect": [{"rule": "not_null", "column": "amount"}],
+            },
             "anonymize": {
                 "release": "payments",
                 "k": 5,
@@ -109,6 +119,20 @@ def book(ctx, data_set, releases):
     ctx.store.append(ctx.ref(schema.BUDGET_LEDGER), ctx.store.rows_of_json(schema.BUDGET_LEDGER, [account]))
 
 
+def register(ctx):
+    """Twelve people registered twice, with weights of 6.5 and 20.5; the first of them a third time, by a weaker link; the prior is -3."""
+    pairs = [
+        (f"{i}", f"{i + 100}", 0.99, weight, {"first": 8.0, "last": weight - 4.5, "street": -0.5})
+        for i in range(12)
+        for weight in [6.5 if i < 5 else 20.5]
+    ]
+    pairs += [("100", "200", 0.98, 5.5, {"first": 8.0, "last": 1.0, "street": -0.5})]
+    pairs += [("0", "200", 1.0, math.inf, {"first": 8.0, "last": math.inf, "street": -0.5})]
+    people = [(f"{i + more}", f"{i}") for i in range(12) for more in (0, 100)] + [("200", "0")]
+    for table, rows in ((schema.PEOPLE, people), (schema.PEOPLE_PAIRS, pairs)):
+        ctx.store.replace(ctx.ref(table), ctx.spark.createDataFrame(rows, table.ddl))
+
+
 @pytest.fixture(scope="module")
 def filled(spark, tmp_path_factory):
     """Two runs of a policy, with another policy's rows in between; tests only read its control tables."""
@@ -133,6 +157,11 @@ def filled(spark, tmp_path_factory):
         {"step": step, "source": "payments", "rule": f"rule {step}", "rows_before": 90, "rows_after": 90} for step in (10, 9)
     ]
     put(ctx, schema.CLEANING_LOG, *rules, minutes=50)
+    expected = {"place": 0, "column": "amount", "rule": "not_null", "expected": "amount is never null", "rows": 90, "failed": 0}
+    expected |= {"share": 0.0, "allowed": 0.0, "severity": "fail", "met": True}
+    put(ctx, schema.QUALITY_METRICS, {**expected, "failed": 9}, minutes=80, build="before")
+    put(ctx, schema.QUALITY_METRICS, expected, minutes=50)
+    register(ctx)
     column = {
         "table": "raw.bank_payments",
         "position": 1,
@@ -249,6 +278,23 @@ def test_facts_are_those_of_the_latest_build_and_release(found):
     ]
 
 
+def test_expectations_are_those_of_the_last_time_they_were_judged(found):
+    assert [(row["expected"], row["failed"]) for row in found["expectations"]] == [("amount is never null", 0)]
+
+
+def test_a_person_counts_once_by_the_weakest_of_their_links(found):
+    people = found["people"]
+    assert (people["people"], people["registrations"], people["threshold_weight"]) == (12, 25, 4.25)
+    assert people["weights"] == [{"lower": 5, "upper": 7, "people": 5}, {"lower": 7, "upper": 21, "people": 7}]
+    everybody, weakest = people["waterfalls"]
+    assert (everybody["people"], weakest["people"]) == (12, 5)
+    assert weakest["weight"] == pytest.approx((5.5 + 4 * 6.5) / 5, abs=0.006)
+    # The weight without an end is no part of any mean.
+    assert (everybody["prior"], weakest["prior"]) == (-3.0, -3.0)
+    assert [each["column"] for each in weakest["columns"]] == ["first", "last", "street"]
+    assert [each["weight"] for each in weakest["columns"]] == [8.0, 1.8, -0.5]
+
+
 def test_a_profile_shows_each_column_as_its_tables_have_it(found):
     (table,) = found["profile"]
     assert (table["table"], table["rows"]) == ("raw.bank_payments", 90)
@@ -295,6 +341,7 @@ def test_a_release_that_was_measured_and_refused_is_the_latest(ctx):
 def test_facts_of_an_empty_lake_make_a_report(ctx):
     found = facts(ctx)
     assert (found["release"], found["privacy"], found["sources"]) == (None, [], [])
+    assert (found["expectations"], found["people"]) == ([], None)
     assert "The guarantee was not measured, and nothing was published." in render.markdown(found)
     assert "<h1>" in render.html(found)
 

@@ -109,7 +109,7 @@ def test_page_is_well_formed_and_accessible(facts):
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(attributes.get("scope") in ("col", "row", "rowgroup") for attributes in page.all("th"))
     pictured = page.all("svg")
-    assert len(pictured) == 5 + sum(bool(column["counts"]) for one in facts["profile"] for column in one["columns"])
+    assert len(pictured) == 5 + 3 + sum(bool(column["counts"]) for one in facts["profile"] for column in one["columns"])
     assert all(attributes["role"] == "img" and len(attributes["aria-label"]) > 40 for attributes in pictured)
 
 

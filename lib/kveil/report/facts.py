@@ -1,4 +1,7 @@
-"""Gathers what the report says: from the policy, the control tables and the released bounds, nothing else, nothing personal."""
+"""Gathers what the report says: from the policy, control tables, released bounds and sums over pairs of registrations.
+
+Nothing of it is personal.
+"""
 
 import json
 import math
@@ -17,6 +20,7 @@ from kveil.report.aggregate_facts import published_aggregates
 from kveil.report.law_facts import law_facts, law_of_lake
 from kveil.report.mask_words import mask_columns
 from kveil.report.partition_view import partition_view
+from kveil.report.people_facts import people_facts
 from kveil.report.profile_facts import profile_facts
 from kveil.session import code_version
 from kveil.settings import Policy, fingerprint
@@ -64,6 +68,8 @@ def facts(ctx: Context) -> Fact:
         "sources": _sources(policy, provenance),
         "profile": profile_facts(ctx),
         "cleaning": sorted(_latest_build(ctx, schema.CLEANING_LOG), key=lambda rule: rule["step"]),
+        "expectations": _latest_build(ctx, schema.QUALITY_METRICS) if policy.clean.expect else [],
+        "people": people_facts(ctx),
         "release_id": release_id,
         "release": _release(ctx, release_id),
         "partition_view": _partition_view(ctx, release_id),

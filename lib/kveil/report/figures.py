@@ -80,7 +80,7 @@ def _class_sizes(facts: Fact) -> Picture:
 
     def draw(axes: Axes) -> None:
         colours = [ORANGE if below else BLUE for below in unsafe]
-        bars = _bars(axes, [scope for scope, _ in sizes], [value for _, value in sizes], colours, number)
+        bars = horizontal_bars(axes, [scope for scope, _ in sizes], [value for _, value in sizes], colours, number)
         for bar, below in zip(bars, unsafe, strict=True):
             bar.set_hatch("////" if below else "")
             bar.set_edgecolor("white")
@@ -102,7 +102,7 @@ def _generalization(facts: Fact) -> Picture:
     alt += "; ".join(f"{row['scope']} {ratio(row['value'])}" for row in rows) + "."
 
     def draw(axes: Axes) -> None:
-        _bars(axes, [row["scope"] for row in rows], [row["value"] for row in rows], [BLUE] * len(rows), ratio)
+        horizontal_bars(axes, [row["scope"] for row in rows], [row["value"] for row in rows], [BLUE] * len(rows), ratio)
         axes.set_xlim(0, 1.18)
         axes.set_xticks([0, 0.5, 1], ["0 exact", "0.5", "1 all the same"])
 
@@ -178,7 +178,7 @@ def _budget(facts: Fact) -> Picture:
     return Picture(title, "Spent by releases of this policy, and what remains.", alt, drawn("budget", alt, 4, draw))
 
 
-def _bars(axes: Axes, names: list[str], values: list[float], colours: list[str], form: Callable[[Any], str]) -> Any:
+def horizontal_bars(axes: Axes, names: list[str], values: list[float], colours: list[str], form: Callable[[Any], str]) -> Any:
     """Horizontal bars, first on top, each with its value at its end."""
     bars = axes.barh(range(len(names)), values, 0.66, color=colours)
     axes.bar_label(bars, [form(value) for value in values], padding=4, color=INK)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from kveil.report.cleaning_findings import cleaning_troubles
 from kveil.report.law_findings import law_troubles
 from kveil.report.mask_words import mask_limits
 from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
@@ -100,7 +101,7 @@ def verdict(facts: Fact) -> list[tuple[bool | None, str]]:
 
 
 def troubles(facts: Fact) -> list[str]:
-    """What a reader must know before the numbers: stages that did not finish, and a policy newer than the release."""
+    """What a reader must know before the numbers: stages not finished, expectations not met, a policy newer than the release."""
     said_so = [
         f"Stage {stage['stage']} {stage['outcome']}: {stage['message'] or 'no reason was recorded'}"
         for stage in facts["stages"]
@@ -109,7 +110,7 @@ def troubles(facts: Fact) -> list[str]:
     release = facts["release"]
     if release and release["k"] != facts["asked"]["k"]:
         said_so.append(f"The policy now asks for k = {facts['asked']['k']}; the release was made with k = {release['k']}.")
-    return [*said_so, *law_troubles(facts)]
+    return [*said_so, *cleaning_troubles(facts), *law_troubles(facts)]
 
 
 def champion(facts: Fact) -> str | None:

@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from kveil.report import findings, words
 from kveil.report.bars import bars
+from kveil.report.cleaning_findings import expectations, people_sentences, rules
 from kveil.report.figures import CLASSES_BY_PEOPLE, class_sizes, pictures
 from kveil.report.law_findings import RECORD, law_sentences
 from kveil.report.noise_findings import noise_sentences
 from kveil.report.partition_figure import partition_picture
+from kveil.report.people_figure import people_pictures
 
 Fact = dict[str, Any]
 
@@ -110,6 +112,10 @@ def _view(facts: Fact) -> dict[str, Any]:
         "verdict": findings.verdict(facts),
         "troubles": findings.troubles(facts),
         "tiles": findings.tiles(facts),
+        "rules": rules(facts),
+        "expectations": expectations(facts),
+        "people_sentences": list(people_sentences(facts)),
+        "people_pictures": people_pictures(facts),
         "groups": _groups(facts),
         "gate": _checks([(row["check"], row["measured"], row["threshold"], row["met"]) for row in facts["gate"]]),
         "gate_asked": _checks([(name, None, threshold, None) for name, threshold in facts["asked"]["gate"].items()]),

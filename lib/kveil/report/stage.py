@@ -18,7 +18,8 @@ from kveil.tables.schema import REPORTS
 def run(ctx: Context) -> StageResult:
     """Writes reports/RUN_ID/{index.html, report.md, facts.json}, points `latest` at it and records it in REPORTS.
 
-    Reads control tables only. A report is whole or not there: a reader never meets half of one.
+    Reads control tables, the release and sums over pairs of registrations. A report is whole or not there: a reader never
+    meets half of one.
     """
     with ctx.step("facts") as note:
         found = facts(ctx)

@@ -7,6 +7,10 @@ from typing import Any
 from kveil.report.mask_words import mask_parameters
 
 MISSING = "not measured"
+SAMPLES = (
+    "Rows touched and samples are of a step's column after all steps of it, samples at the first of these. "
+    "They are masked: A and a stand for letters, 9 for a digit."
+)
 
 
 def number(value: Any) -> str:
