@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from kveil.anonymize import publish, stage
 from kveil.anonymize.columns import of_class
+from kveil.anonymize.identity import content
 from kveil.context import Context
 from kveil.errors import BudgetError, ContractError, GuaranteeError
 from kveil.evaluate.recheck import recheck_metrics
@@ -210,6 +211,15 @@ def test_a_changed_month_is_refused_or_kept(grown):
         stage.run(prepared(ctx.store, moved, anonymize__changed="keep"))
     stage.run(prepared(ctx.store, rows))
     assert not table(ctx, RELEASE_SLICES).changed.any()
+
+
+def test_a_value_that_moves_beside_a_null_makes_other_rows(spark):
+    kind = "a bigint, b bigint, c string"
+    tables = [[(None, 7, "x")], [(7, None, "x")], [(7, 0, "x")], [(0, 7, "x")], [(None, None, "x")], [(7, 1, None)]]
+    found = [content(spark.createDataFrame(rows, kind), ["a", "b", "c"]) for rows in tables]
+    assert len(set(found)) == len(tables)
+    again = spark.createDataFrame([*tables[0], *tables[1]], kind)
+    assert content(again, ["a", "b", "c"]) == (2, found[0][1] + found[1][1]), "the sum over rows stays a sum"
 
 
 def test_marks_are_keyed(grown):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -32,8 +33,15 @@ def check_same(found: tuple[int, int], promised: tuple[int, int], what: str) -> 
 
 
 def row_hash(columns: list[str]) -> Column:
-    """A row's 64-bit hash, wide enough to be summed."""
-    return F.xxhash64(*[F.col(f"`{name}`") for name in columns]).cast("decimal(20,0)")
+    """A row's 64-bit hash, wide enough to be summed.
+
+    xxhash64 passes over nulls, so a value that moved from one column to another would leave the hash as it was: a row with a
+    null says as well where its nulls are.
+    """
+    values = [F.col(f"`{name}`") for name in columns]
+    missing = [value.isNull() for value in values]
+    nulls = F.when(reduce(Column.__or__, missing), F.struct(*missing))  # itself null, and passed over, where nothing is
+    return F.xxhash64(*values, nulls).cast("decimal(20,0)")
 
 
 def used_columns(policy: Policy) -> list[str]:
