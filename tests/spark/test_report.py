@@ -118,8 +118,9 @@ def book(ctx, data_set, releases):
     account |= {**cap, "spent_epsilon": str(0.5 * len(releases)), "sequence": len(releases), "entries": entries}
     ctx.store.append(ctx.ref(schema.BUDGET_LEDGER), ctx.store.rows_of_json(schema.BUDGET_LEDGER, [account]))
 
+
 def register(ctx):
-    """Twelve people registered twice, with weights of 6.5 and 20.5; the first of them a third time, by a weaker link; the prior is -3."""
+    """Twelve people registered twice, with weights of 6.5 and 20.5; the first a third time, by a weaker link; the prior is -3."""
     pairs = [
         (f"{i}", f"{i + 100}", 0.99, weight, {"first": 8.0, "last": weight - 4.5, "street": -0.5})
         for i in range(12)
