@@ -120,7 +120,7 @@ def book(ctx, data_set, releases):
 
 
 def register(ctx):
-    """Twelve people registered twice, with weights of 6.5 and 20.5; the first of them a third time, by a weaker link; the prior is -3."""
+    """Twelve people registered twice, by weights of 6.5 and 20.5, one of them thrice by a weaker link; the prior is -3."""
     pairs = [
         (f"{i}", f"{i + 100}", 0.99, weight, {"first": 8.0, "last": weight - 4.5, "street": -0.5})
         for i in range(12)
