@@ -18,6 +18,7 @@ from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
 from kveil.classify.door import draft_of, names_of, next_steps
 from kveil.classify.run import Asked
+from kveil.clean.people.explain import pair_explained
 from kveil.clean.suggest.run import suggest
 from kveil.collect.consent import in_utc
 from kveil.collect.explain import explained
@@ -165,6 +166,18 @@ def consent(policy: str, lake: str, customer: str, as_of: datetime | None) -> No
     """Explains why a person's rows are used or not, as it was known at a moment."""
     with _asked(policy, lake, "consent") as ctx:
         lines = explained(ctx, named_people(ctx, (customer,), None), in_utc(as_of or ctx.now))
+    for line in lines:
+        click.echo(line)
+
+
+@commands.command("people")
+@_POLICY
+@_LAKE
+@click.option("--pair", nargs=2, required=True, metavar="ID ID", help="Two registrations' ids.")
+def people(policy: str, lake: str, pair: tuple[str, str]) -> None:
+    """Explains column by column why two registrations are taken for one person's; shows no value of them."""
+    with _asked(policy, lake, "people") as ctx:
+        lines = pair_explained(ctx, *pair)
     for line in lines:
         click.echo(line)
 

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from kveil.clean.log import CleaningLog
+from kveil.clean.people.explain import pair_explained
 from kveil.clean.people.run import made_one
 from kveil.clean.people.survivors import one_row_each, survivors, with_survivors
 from kveil.clean.stage import run
@@ -98,6 +99,25 @@ def stage_of(context, policy_of, spark):
         return ctx
 
     return make
+
+
+def test_a_pair_is_explained_without_any_value(context, policy_of, spark):
+    clean = {"people": ASKED, "joins": [{"source": "people", "by": "person"}]}
+    ctx = context(policy_of(SOURCES, clean=clean), stage="people")
+    with pytest.raises(ContractError, match="no registrations are linked"):
+        pair_explained(ctx, "7", "8")
+    weights = {"name": 6.0, "street": 8.5, "born": 13.0, "phone": -0.5}
+    pairs = [("7", "8", 0.999, 12.0, weights), ("8", "9", 0.99, 7.0, weights)]
+    ctx.store.replace(ctx.ref(PEOPLE_PAIRS), spark.createDataFrame(pairs, PEOPLE_PAIRS.ddl))
+    ctx.store.replace(ctx.ref(PEOPLE), spark.createDataFrame([(each, "7") for each in "789"], PEOPLE.ddl))
+    lines = pair_explained(ctx, " 08", "7")
+    assert [line.split()[0] for line in lines] == ["prior", *COLUMNS, "match", "probability"]
+    assert [line.split()[1] for line in lines[:5]] == ["-15.00", "+6.00", "+8.50", "+13.00", "-0.50"]
+    with pytest.raises(ContractError, match="by way of others alone"):
+        pair_explained(ctx, "7", "9")
+    with pytest.raises(ContractError, match="not taken for one person's") as error:
+        pair_explained(ctx, "7", "Ann")
+    assert "Ann" not in str(error.value)
 
 
 @pytest.mark.long
