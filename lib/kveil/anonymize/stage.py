@@ -48,7 +48,10 @@ def run(ctx: Context) -> StageResult:
         note.text = f"{rows_in:,} rows, {work.rows:,} of them to anonymize, release {work.release_id}"
     if not rows_in:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
+    plan = aggregates.planned(ctx)
     row = recorded(ctx, work.release_id)
+    # What can be refused of the whole run is refused before any of it is booked, drawn or published.
+    ledger.require_room(ctx, [*([_booking(ctx, work)] if row is None else []), *plan.bookings])
     if row is None:
         with ctx.step("look for direct identifiers"):
             check_identifiers(clean, ctx.policy.anonymize)
@@ -57,7 +60,7 @@ def run(ctx: Context) -> StageResult:
         row = _published_again(ctx, row)
     require_current(ctx)
     _destroy_and_record(ctx, row)
-    aggregates.published(ctx)
+    aggregates.published(ctx, plan)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
@@ -78,7 +81,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     masks = masks_of(ctx.policy, masked)
     check_people(clean, ctx.policy.person, masks, settings.k)
     tokens = value_metrics(clean, masks)
-    ledger.reserve(ctx, work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
+    ledger.reserve(ctx, *_booking(ctx, work))
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
@@ -100,6 +103,12 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     record_slices(ctx, work.release_id, work.slices)
     _record(ctx, row)
     return row
+
+
+def _booking(ctx: Context, work: Work) -> ledger.Booking:
+    """What the release's rows will ask of the ledger."""
+    settings = ctx.policy.anonymize
+    return ledger.Booking(work.release_id, ledger.row_charges(settings), work.paid_for if settings.slice_columns else ())
 
 
 def _stage_rows(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masked: KeyUse | None) -> None:
