@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from kveil.anonymize import aggregates
-from kveil.anonymize.aggregates import release, statistics
+from kveil.anonymize import aggregates, stage
+from kveil.anonymize.aggregates import statistics
 from kveil.anonymize.aggregates.bounding import HIGH, LIMB, LOW, PERSON, SLOT
 from kveil.anonymize.aggregates.bounds import _counts as counts_of
 from kveil.anonymize.aggregates.bounds import _total as bounds_total
@@ -18,7 +18,7 @@ from kveil.errors import BudgetError, ContractError
 from kveil.privacy.threshold import place_of, threshold_at, thresholds
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.bounds import BoughtBounds
-from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN
+from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, BUDGET_LEDGER, CLEAN, RELEASE, RELEASES
 from pyspark.sql import functions as F
 
 from tests.builders import booked, clean_rows, context, purchases, shop
@@ -71,6 +71,10 @@ def prepared(store, asked, rows: pd.DataFrame = ROWS, **changes) -> Context:
     return ctx
 
 
+def publish(ctx: Context) -> None:
+    aggregates.published(ctx, aggregates.planned(ctx))
+
+
 def published(ctx: Context, name: str) -> pd.DataFrame:
     return ctx.store.read(AGGREGATE.of(ctx.policy, aggregate=name)).toPandas()
 
@@ -79,7 +83,7 @@ def published(ctx: Context, name: str) -> pd.DataFrame:
 def released(module_store) -> Context:
     ctx = prepared(module_store, {"monthly": MONTHLY, "found": TOWNS_FOUND, "totals": TOTALS})
     aggregates.check(ctx)
-    aggregates.published(ctx)
+    publish(ctx)
     return ctx
 
 
@@ -200,17 +204,33 @@ def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
 
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
     before = published(released, "monthly")
-    aggregates.published(released)
+    publish(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
     other = prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 300}, "found": TOWNS_FOUND, "totals": TOTALS})
-    aggregates.published(other)
+    publish(other)
     assert not published(other, "monthly").value.equals(before.value)
-    aggregates.published(released)
+    publish(released)
     pd.testing.assert_frame_equal(published(released, "monthly"), before)
     assert released.store.read(released.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [962]
     with pytest.raises(BudgetError):
-        aggregates.published(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
+        publish(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"monthly": {**MONTHLY, "delta": 0.2, "mechanism": "gaussian"}}, r"monthly\.delta: found 0\.2"),
+        ({"monthly": MONTHLY, "again": {**MONTHLY, "epsilon": 601}}, r"this release costs 601 and 400 of 1000 is spent"),
+    ],
+    ids=["delta", "cap"],
+)
+def test_what_is_refused_of_an_aggregate_stops_the_run_before_its_rows_are_drawn(store, asked, says):
+    ctx = prepared(store, asked)
+    with pytest.raises((BudgetError, ContractError), match=says):
+        stage.run(ctx)
+    assert ctx.policy.anonymize.noise
+    assert not any(store.exists(ctx.ref(table)) for table in (BUDGET_LEDGER, RELEASE, RELEASES))
 
 
 def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store, monkeypatch):
@@ -230,8 +250,8 @@ def test_stopped_before_the_commit_and_started_again_the_noise_is_the_same(store
     with monkeypatch.context() as patch:
         patch.setattr(ctx.store, "replace", dies)
         with pytest.raises(KeyboardInterrupt):
-            aggregates.published(ctx)
-    aggregates.published(ctx)
+            publish(ctx)
+    publish(ctx)
     keys = ["town", "date", "measure"]
     after = published(ctx, "monthly").sort_values(keys, ignore_index=True)
     for each in drawn:
@@ -328,6 +348,6 @@ def test_what_the_table_cannot_give_is_one_sentence_and_nothing_is_spent(release
     before = ctx.store.version(ctx.ref(BUDGET_LEDGER))
     with pytest.raises(ContractError, match=says) as caught:
         aggregates.check(ctx)
-        release.published(ctx)
+        publish(ctx)
     assert "\n" not in str(caught.value)
     assert ctx.store.version(ctx.ref(BUDGET_LEDGER)) == before

@@ -1,5 +1,6 @@
 """What an aggregate costs and how far it strays, told from the policy alone; and what a policy may not ask."""
 
+from contextlib import nullcontext
 from fractions import Fraction as Q
 from math import sqrt
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kveil.anonymize.aggregates.checks import check_noise
+from kveil.anonymize.aggregates.checks import check_delta, check_noise
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.design import design
 from kveil.anonymize.aggregates.expected import expected
@@ -137,6 +138,18 @@ def test_noise_that_does_not_fit_is_refused_before_anything_is_spent(changes):
     with pytest.raises(ContractError, match=r"monthly\.measures\.spread: a standard error of .* does not fit 64 bits"):
         check_noise("monthly", asked)
     check_noise("monthly", asked.model_copy(update={"epsilon": 1}))
+
+
+@pytest.mark.parametrize(("approximately", "refused"), [(1000, True), (900, True), (700, False)])
+def test_a_delta_is_held_against_the_most_people_that_an_approximate_count_may_stand_for(approximately, refused):
+    asked = Aggregate.model_validate(
+        {
+            "group_by": {"town": {"values": ["x"]}}, "measures": {"n": {"kind": "count"}}, "epsilon": 1, "delta": "0.001",
+            "mechanism": "gaussian", "contribution": {"rows": 1},
+        }
+    )  # fmt: skip
+    with pytest.raises(ContractError, match=r"monthly\.delta: found 0\.001") if refused else nullcontext():
+        check_delta("monthly", asked, approximately)
 
 
 def test_an_unknown_group_costs_its_choice_as_well():

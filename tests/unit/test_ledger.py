@@ -136,6 +136,19 @@ def test_a_release_is_booked_drawn_and_committed_once_however_often_it_is_told(t
     assert [line["sequence"] for line in tables.audit] == [1, 2, 3]
 
 
+def test_a_run_is_refused_for_its_last_release_before_its_first_is_booked(tables):
+    ctx, rows = ctx_of(epsilon=2), ledger.Booking("rows", [charge(2, unit="row")])
+    first, second, third = (ledger.Booking(name, [charge(1)]) for name in ("first", "second", "third"))
+    ledger.require_room(ctx, [rows, first, ledger.Booking("free", []), second])
+    assert not tables.accounts
+    ledger.reserve(ctx, *first)
+    before = copy.deepcopy((tables.accounts, tables.audit))
+    with pytest.raises(BudgetError, match=r"this release costs 1 and 2 of 2 is spent on account shop/person/anyone"):
+        ledger.require_room(ctx, [rows, first, second, third])
+    ledger.require_room(ctx, [rows, first, second])
+    assert (tables.accounts, tables.audit) == before
+
+
 def test_over_the_cap_nothing_is_booked(tables):
     ctx = ctx_of(epsilon="0.3", delta="1e-9")
     ledger.reserve(ctx, "a", [charge("0.1"), charge("0.1", Fraction(1, 10**9), what="sum")])

@@ -100,6 +100,11 @@ def test_every_policy_we_ship_loads(path):
         ({"anonymize__population": {"source": "profiles", "delta": [0.5, 0.1]}}, "anonymize.population", "in this order"),
         ({"anonymize__trajectory": {"points": ["product_category"], "known": 2}}, "anonymize", "allowed, of quasi_identifiers"),
         ({"anonymize__trajectory": {"points": ["date", "date"], "known": 2}}, "anonymize.trajectory", "twice"),
+        (
+            {"anonymize__trajectory": {"points": ["date"], "known": 2}, "anonymize__incremental": True},
+            "anonymize.trajectory",
+            "set anonymize.incremental: false",
+        ),
         ({"anonymize__trajectory": {"points": ["date"], "known": 4}}, "anonymize.trajectory.known", "less than or equal to 3"),
         (
             {"anonymize__trajectory": {"points": ["date"], "known": 2, "confidence": {"column": "age", "share": 0.5}}},

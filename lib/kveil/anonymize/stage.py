@@ -1,5 +1,6 @@
 """Stage 3: from clean rows to a release whose guarantee was measured on what was written."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +51,11 @@ def run(ctx: Context) -> StageResult:
         note.text = f"{rows_in:,} rows, {work.rows:,} of them to anonymize, release {work.release_id}"
     if not rows_in:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
+    plan = aggregates.planned(ctx)
     row = recorded(ctx, work.release_id)
+    # What can be refused of the whole run is refused before any of it is booked, drawn or published.
+    asked = booking.bookings(ctx.policy.anonymize, work.release_id, _paid_for(ctx, work)) if row is None else []
+    ledger.require_room(ctx, [*asked, *plan.bookings])
     if row is None:
         with ctx.step("look for direct identifiers"):
             check_identifiers(clean, ctx.policy.anonymize)
@@ -59,7 +64,7 @@ def run(ctx: Context) -> StageResult:
         row = _published_again(ctx, row)
     require_current(ctx)
     _destroy_and_record(ctx, row)
-    aggregates.published(ctx)
+    aggregates.published(ctx, plan)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
@@ -80,7 +85,7 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     masks = masks_of(ctx.policy, masked)
     check_people(clean, ctx.policy.person, masks, settings.k)
     tokens = value_metrics(clean, masks)
-    booking.reserve(ctx, work.release_id, work.paid_for if settings.slice_columns else ())
+    booking.reserve(ctx, work.release_id, _paid_for(ctx, work))
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
     most = settings.contribution
     given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
@@ -102,6 +107,11 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     record_slices(ctx, work.release_id, work.slices)
     _record(ctx, row)
     return row
+
+
+def _paid_for(ctx: Context, work: Work) -> Sequence[str]:
+    """The slices whose rows the noise is charged for; none stands for all rows."""
+    return work.paid_for if ctx.policy.anonymize.slice_columns else ()
 
 
 def _staged(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: Masks) -> Masks:

@@ -54,6 +54,7 @@ class Policy(Section):
         yield from law_problems(self.law, self.purpose, self.person, self.sources, used)
         yield from self._population_problems()
         yield from self._kinds_of_person()
+        yield from self._trajectory_problems()
         yield from aggregate_problems(self.anonymize.aggregates, self.person, self.clean_columns())
 
     def used_columns(self, source: str) -> list[str]:
@@ -188,6 +189,15 @@ class Policy(Section):
                     "anonymize.population.source",
                     f"source {population.source!r} declares no {name!r}, a quasi-identifier of the release; {_allowed(source)}",
                 )
+
+    def _trajectory_problems(self) -> Iterator[tuple[str, str]]:
+        # Points of old slices and of new ones make histories that neither holds alone, and the old ones know no person any more.
+        if self.anonymize.trajectory is not None and self.anonymize.incremental:
+            yield (
+                "anonymize.trajectory",
+                "a person's points lie in old and in new slices alike, so histories cannot be kept common while a release grows; "
+                "set anonymize.incremental: false, or leave trajectory out",
+            )
 
     def _unknown_features(self) -> Iterator[tuple[str, str]]:
         release = self.anonymize

@@ -1,6 +1,7 @@
 """What an aggregate asks of the clean table, checked on its columns alone before anything is spent."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from kveil.anonymize.aggregates.design import design
 from kveil.errors import ContractError
@@ -9,6 +10,8 @@ from kveil.settings.aggregates import Aggregate
 from kveil.settings.group_keys import GroupKey
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
+_AT_MOST = Decimal("1.3")
+"""So many times approx_count_distinct: six of its relative standard deviations of 0.05, Spark's default, above it."""
 _OF_VALUES = {"str": ("string",), "bool": ("boolean",), "int": _WHOLE}
 
 
@@ -31,10 +34,14 @@ def check_noise(name: str, asked: Aggregate) -> None:
 
 
 def check_delta(name: str, asked: Aggregate, people: int) -> None:
-    """ContractError where a delta would allow to publish somebody's rows as they are: it must be below one over the people."""
+    """ContractError where a delta would allow to publish somebody's rows as they are: it must be below one over the people.
+
+    `people` is Spark's approximate count, which may lie below the true one: the largest number that it may stand for decides.
+    """
+    most = people * _AT_MOST
     given = {"delta": asked.delta, "selection.delta": asked.selection.delta if asked.selection else None}
     for where, delta in given.items():
-        if delta is not None and delta * people >= 1:
+        if delta is not None and delta * most >= 1:
             raise ContractError(
                 f"anonymize.aggregates.{name}.{where}: found {delta}; with a delta of one over the number of people or more, "
                 "somebody's rows could be published as they are; give one far smaller, such as 1e-9"

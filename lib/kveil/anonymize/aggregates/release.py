@@ -1,5 +1,7 @@
 """One publication of each aggregate: reserved in the ledger, drawn in one commit, recorded; repeated without drawing again."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -31,23 +33,45 @@ def check(ctx: Context) -> None:
         check_noise(name, asked)
 
 
-def published(ctx: Context) -> None:
-    """Publishes every aggregate of the policy, once for the same rows and settings: repeating it spends and draws nothing."""
+@dataclass(frozen=True)
+class Plan:
+    """A run's aggregates, about how many people the clean table holds, and the Delta versions of what was published before."""
+
+    requests: tuple[Request, ...] = ()
+    people: int = 0
+    recorded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def bookings(self) -> list[ledger.Booking]:
+        """What the aggregates that are not published yet will ask of the ledger, in the order of their publication."""
+        new = [request for request in self.requests if request.release_id not in self.recorded]
+        return [ledger.Booking(request.release_id, charges(request)) for request in new]
+
+
+def planned(ctx: Context) -> Plan:
+    """Which releases the aggregates are, in one pass over the clean rows; ContractError where a delta is too large for them."""
     asked = ctx.policy.anonymize.aggregates
     if not asked:
-        return
-    clean = ctx.read(CLEAN)
+        return Plan()
     with ctx.step("identify the aggregates") as note:
-        ids, people = _identified(ctx, clean)
+        ids, people = _identified(ctx, ctx.read(CLEAN))
         note.rows(len(ids), "aggregates")
     for name in asked:
         check_delta(name, asked[name], people)
-    recorded = _recorded(ctx)
-    for name, release_id in ids.items():
-        if release_id not in recorded:
-            _publish(ctx, Request.of(name, asked[name], release_id), clean, people)
+    return Plan(tuple(Request.of(name, asked[name], ids[name]) for name in asked), people, _recorded(ctx))
+
+
+def published(ctx: Context, plan: Plan) -> None:
+    """Publishes every aggregate of the plan, once for the same rows and settings: repeating it spends and draws nothing."""
+    if not plan.requests:
+        return
+    clean = ctx.read(CLEAN)
+    for request in plan.requests:
+        name, release_id = request.name, request.release_id
+        if release_id not in plan.recorded:
+            _publish(ctx, request, clean, plan.people)
         elif ctx.store.property_of(table_of(ctx, name), RELEASE_ID) != release_id:
-            _restore(ctx, name, release_id, recorded[release_id])
+            _restore(ctx, name, release_id, plan.recorded[release_id])
     left = sum(ctx.store.destroy(ctx.ref(table)) for table in (AGGREGATE_SECRET, AGGREGATE_GROUPS))
     if left:
         raise GuaranteeError(f"anonymize: {left} files of aggregates remain in the restricted zone; delete them and run again")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kveil.anonymize.ledger import clock
 from kveil.anonymize.ledger.account import NEXT, Account, Entry, State, Step, cap_of, opened
 from kveil.anonymize.ledger.audit import lines
-from kveil.anonymize.ledger.charge import Charge, Unit, cost_of, request_hash
+from kveil.anonymize.ledger.charge import Booking, Charge, Unit, cost_of, request_hash
 from kveil.anonymize.ledger.refusals import refusal, stranger
 from kveil.anonymize.ledger.storage import Kept, actor, append_audit, change_account, kept_accounts, open_account
 from kveil.context import Context
@@ -30,30 +30,22 @@ def reserve(ctx: Context, release_id: str, charges: Sequence[Charge], slices: Se
     slices whose rows are charged, without any all rows are; only charges per row have slices. The charges of a release are
     of one unit; a release without charges books nothing. What is reserved stays spent when the process dies.
     """
-    if not charges:
-        return
-    budget = budget_of(ctx)
-    (unit,) = {charge.unit for charge in charges}
-    if slices and unit != "row":
-        raise ValueError("a charge per person composes over all slices: name none")
-    entry = Entry(
-        release_id, request_hash(charges, slices), cost_of(charges), tuple(charges), tuple(sorted(slices)) or None,
-        dict(ctx.reads), (),
-    )  # fmt: skip
+    if charges:
+        _change(ctx, _reserving(ctx, Booking(release_id, charges, slices)))
 
-    def change(accounts: list[Kept]) -> tuple[Kept, Account | None]:
-        kept = _account_for(ctx, accounts, unit)
-        _require_same_request(kept.account, entry)
-        known = kept.account.entry(release_id)
-        if known is not None and known.counts:
-            return kept, None
-        capped = replace(kept.account, cap=cap_of(budget), period=budget.period)
-        no = stranger(kept.account, ctx.policy.person) or refusal(capped, entry.cost, slices, clock.now())
-        if no is not None:
-            raise BudgetError(no)
-        return kept, _grown(capped, known or entry, _step(ctx, kept, "reserved"), kept.audit_end)
 
-    _change(ctx, change)
+def require_room(ctx: Context, bookings: Sequence[Booking]) -> None:
+    """BudgetError where `reserve` would refuse one of these, booked in this order on the accounts as they are; books nothing.
+
+    So a run of several releases is refused before the first of them is drawn. Others may book in between: `reserve` asks again.
+    """
+    costly = [booking for booking in bookings if booking.charges]
+    accounts = kept_accounts(ctx, data_set_of(ctx)) if costly else []
+    for booking in costly:
+        kept, account = _reserving(ctx, booking)(accounts)
+        if account is not None:
+            others = [each for each in accounts if each.account.name != account.name]
+            accounts = [*others, replace(kept, account=account)]
 
 
 def drawn(ctx: Context, release_id: str) -> None:
@@ -135,6 +127,32 @@ def _audit(ctx: Context, account: Account, audit_end: int, now: bool) -> None:
     missing = [line for line in lines(account) if line["sequence"] > audit_end]
     if missing and now:
         append_audit(ctx, missing)
+
+
+def _reserving(ctx: Context, asked: Booking) -> _Change:
+    """The change that reserves a release's charges, refused with a BudgetError, or no change where they are reserved."""
+    budget = budget_of(ctx)
+    (unit,) = {charge.unit for charge in asked.charges}
+    if asked.slices and unit != "row":
+        raise ValueError("a charge per person composes over all slices: name none")
+    entry = Entry(
+        asked.release_id, request_hash(asked.charges, asked.slices), cost_of(asked.charges), tuple(asked.charges),
+        tuple(sorted(asked.slices)) or None, dict(ctx.reads), (),
+    )  # fmt: skip
+
+    def change(accounts: list[Kept]) -> tuple[Kept, Account | None]:
+        kept = _account_for(ctx, accounts, unit)
+        _require_same_request(kept.account, entry)
+        known = kept.account.entry(asked.release_id)
+        if known is not None and known.counts:
+            return kept, None
+        capped = replace(kept.account, cap=cap_of(budget), period=budget.period)
+        no = stranger(kept.account, ctx.policy.person) or refusal(capped, entry.cost, asked.slices, clock.now())
+        if no is not None:
+            raise BudgetError(no)
+        return kept, _grown(capped, known or entry, _step(ctx, kept, "reserved"), kept.audit_end)
+
+    return change
 
 
 def _step(ctx: Context, kept: Kept, state: State, output_version: int | None = None) -> Step:

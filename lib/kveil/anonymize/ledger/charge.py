@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Unit = Literal["row", "person"]
 """Whom a loss is counted for: one row's noisy values, or all rows of one person."""
@@ -39,6 +39,14 @@ class Charge:
             raise TypeError("a charge is exact: epsilon is an int of billionths, delta and rho are Fractions")
         if self.epsilon < 0 or not 0 <= self.delta < 1 or self.rho < 0 or not (self.epsilon or self.delta):
             raise ValueError("a charge costs something: epsilon and rho are not negative, delta is in [0, 1), not both are 0")
+
+
+class Booking(NamedTuple):
+    """What a release asks of the ledger: `slices` names the slices whose rows are charged, without any all rows are."""
+
+    release_id: str
+    charges: Sequence[Charge]
+    slices: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
