@@ -13,7 +13,7 @@ from kveil.collect.contract import REASON, RULE, judged
 from kveil.collect.found import Found
 from kveil.collect.keys import DUPLICATE, with_duplicates
 from kveil.collect.locations import locate
-from kveil.collect.provenance import counted, kept, quarantined
+from kveil.collect.provenance import NAMES_ERASED, counted, kept, quarantined
 from kveil.collect.readers import read
 from kveil.collect.replay import replay
 from kveil.collect.stage import run
@@ -92,6 +92,7 @@ def test_rows_are_conserved_under_random_dirt(spark, seed):
     frame = spark.createDataFrame(rows, "id bigint, shop string, amount int, person bigint").repartition(5)
     found = judged(_found(frame), required)
     marked = with_duplicates(found, required).withColumn(CONSENTS, F.coalesce(F.col("person") == 1, F.lit(False)))
+    marked = marked.withColumn(NAMES_ERASED, F.lit(False))
     broken, contradicting, single, doubles = fates(rows)
 
     fate = counted(marked, "person", list(KEYED))
