@@ -4,15 +4,17 @@ from datetime import date
 
 import numpy as np
 import pytest
-from kveil.anonymize import stage
+from kveil.anonymize import fragments, stage
 from kveil.anonymize.columns import PERSON
 from kveil.anonymize.identity import release_id
 from kveil.anonymize.population import population, population_metrics
 from kveil.errors import ContractError
 from kveil.pipeline import STAGES
 from kveil.privacy.coding import Coding
+from kveil.privacy.frozen import FrozenPartition
 from kveil.settings.anonymize import Anonymize
-from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RAW
+from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RAW
+from pyspark.sql import functions as F
 
 from tests.builders import clean_rows, context, purchases, shop
 
@@ -146,6 +148,32 @@ def test_a_partition_column_of_the_source_keeps_classes_apart(spark):
 def test_a_column_of_another_type_is_one_sentence(spark):
     with pytest.raises(ContractError, match=r"population\.source: age of register is string, but needs a numeric type"):
         population(spark.createDataFrame([(1, "x")], "citizen bigint, age string"), "customer", settings())
+
+
+def test_people_of_a_partition_that_is_not_released_are_in_no_class(store, monkeypatch):
+    """Every partition is cut, and as many people as the population's own are elsewhere: counted, they would fill classes up."""
+    monkeypatch.setattr(fragments, "ROWS_PER_FRAGMENT", 200)
+    monkeypatch.setattr(fragments, "SAMPLED_PER_FRAGMENT", 100)
+    columns = {"citizen": "bigint", "age": "int", "town": "string", "date": "date", "split": "string"}
+    document = shop(
+        sources__register={"uri": "register.parquet", "columns": columns},
+        anonymize__population={"source": "register", "person": "citizen", "k_map": 30},
+        anonymize__partition_by=["split"],
+        anonymize__suppression_limit=0.9,
+        anonymize__sensitive={},
+    )
+    ctx = context(store, document, "anonymize")
+    ours = clean_rows(store.spark, purchases(rows=1200)).where("split = 'train'")
+    store.replace(ctx.ref(CLEAN), ours)
+    known = ours.crossJoin(store.spark.range(3)).selectExpr("customer + 1000 * id AS citizen", "age", "town", "date", "split")
+    elsewhere = known.withColumns({"citizen": known.citizen + 10**6, "split": F.lit("elsewhere")})
+    store.replace(RAW.of(ctx.policy, "register"), elsewhere.unionByName(known))
+    stage.run(ctx)
+    metrics = store.read(ctx.ref(PRIVACY_METRICS)).toPandas().set_index("metric")
+    assert metrics.value["k_map_min"] >= 30
+    trees = [FrozenPartition.from_bytes(row["tree"]) for row in store.read(ctx.ref(GENERALIZER)).collect()]
+    assert len(trees) > 1
+    assert all(tree.top.classes == len(trees) for tree in trees), "a tree without its top sends every row to one fragment"
 
 
 def test_a_release_with_a_population_reads_it_and_is_another_release(store):

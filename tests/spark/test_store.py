@@ -2,15 +2,18 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlparse
 
 import kveil.anonymize.stage
 import pytest
+from kveil.anonymize.aggregates.secret import secret_of
+from kveil.anonymize.publish import RELEASE_ID
 from kveil.errors import KveilError, SettingsError
 from kveil.session import SPARK_ERRORS
 from kveil.tables.declaration import Column, Table, TableRef
 from kveil.tables.lake import Lake
-from kveil.tables.schema import BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
+from kveil.tables.schema import AGGREGATE_SECRET, BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
 from kveil.tables.store import TableStore
 from pyspark.errors import AnalysisException
 
@@ -110,6 +113,47 @@ def test_a_destroyed_table_leaves_nothing(any_store):
     assert any_store.destroy(REF) == 0
     assert any_store.version(REF) is None
     assert any_store.destroy(REF) == 0
+
+
+@pytest.fixture
+def remote(spark, tmp_path, monkeypatch):
+    """A lake on storage that only Spark reaches: its address has a scheme, though it is this machine's disk."""
+    monkeypatch.setenv("KVEIL_FILES", str(tmp_path / "files"))
+    return TableStore(spark, Lake.at(f"file://{tmp_path}/lake"))
+
+
+def test_a_table_destroyed_on_remote_storage_is_empty_and_says_nothing(remote, tmp_path):
+    remote.replace(REF, numbers(remote, a=1), ["name"], {RELEASE_ID: "done"})
+    remote.replace(REF, numbers(remote, b=1, c=2), ["name"], {RELEASE_ID: "done"})
+    folder = tmp_path / "lake" / "restricted" / "numbers"
+    assert list(folder.rglob("*.parquet"))
+    assert remote.destroy(REF) == 0
+    assert remote.property_of(REF, RELEASE_ID) is None
+    assert content(remote) == {}
+    assert not list(folder.rglob("*.parquet"))
+    remote.append(REF, numbers(remote, d=4))
+    assert content(remote) == {"d": 4}
+
+
+def test_files_that_remote_storage_keeps_are_counted(remote, spark, monkeypatch):
+    remote.replace(REF, numbers(remote, a=1, b=2).repartition(2), properties={RELEASE_ID: "done"})
+
+    def without_vacuum(query):
+        return None if query.startswith("VACUUM") else spark.sql(query)
+
+    monkeypatch.setattr(
+        remote, "spark", SimpleNamespace(sql=without_vacuum, read=spark.read, createDataFrame=spark.createDataFrame)
+    )
+    assert remote.destroy(REF) >= 1
+    assert remote.property_of(REF, RELEASE_ID) is None
+
+
+def test_a_secret_of_aggregates_destroyed_on_remote_storage_is_followed_by_another(remote):
+    ctx = context(remote, shop(), "anonymize")
+    secret = secret_of(ctx)
+    assert secret_of(ctx) == secret
+    remote.destroy(ctx.ref(AGGREGATE_SECRET))
+    assert secret_of(ctx) not in (secret, b"")
 
 
 def test_restricted_tables_keep_no_minima_and_maxima_in_their_log(store):

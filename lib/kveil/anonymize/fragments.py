@@ -53,7 +53,7 @@ class Fragments:
         return sum(tree.classes for tree in self.trees.values())
 
     def place(self) -> Column:
-        """Which of all fragments a row that has its fragment's number lies in, where every partition is cut."""
+        """Which of all fragments a row that has its fragment's number lies in, where every partition is cut; it lies in one."""
         place, before = F.lit(0), 0
         for key, tree in self.trees.items():
             place = F.when(self._in_partition(key), F.lit(before) + F.col(FRAGMENT)).otherwise(place)

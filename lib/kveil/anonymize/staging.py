@@ -1,8 +1,9 @@
 """Staging: the release's rows as they will be published, while they still know their people."""
 
 from dataclasses import replace
+from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -77,10 +78,15 @@ def population_of(ctx: Context) -> DataFrame:
 
 
 def _beside(rows: DataFrame, people: DataFrame, kernel: Kernel) -> DataFrame:
-    """The rows with the population's beside them, in every partition where their source names none."""
-    everywhere = [name for name in kernel.settings.partition_by if name not in people.columns]
-    if everywhere:
-        people = people.crossJoin(F.broadcast(rows.select(*everywhere).distinct()))
+    """The rows with the population's beside them, each in all of the release's partitions that agree with what its source names.
+
+    Those in a partition that the release does not have fit none of its classes and are left out.
+    """
+    by = kernel.settings.partition_by
+    places = rows.select(*by).distinct()
+    agree = [people[name].cast("string").eqNullSafe(places[name].cast("string")) for name in by if name in people.columns]
+    found = people.join(F.broadcast(places), reduce(Column.__and__, agree, F.lit(True)))
+    people = found.select(*[people[name] for name in people.columns if name not in by], *[places[name] for name in by])
     outside = people.withColumnRenamed(people.columns[0], kernel.person).withColumn(OUTSIDE, F.lit(True))
     inside = rows.withColumns({kernel.person: F.col(kernel.person).cast("string"), OUTSIDE: F.lit(False)})
     return inside.unionByName(outside, allowMissingColumns=True)
