@@ -54,6 +54,7 @@ class TestMeanings:
             ("030 123456", None, None), ("+1 415 555 2671 x12", None, None), ("1-800-FLOWERS", "US", None),
             ("+999 123", None, None),
             ("٠٣٠ ١٢٣", "DE", None),
+            ("+43 999 1234567", None, "+439991234567"), ("0999 1234567", "DE", None), ("+49 1", None, None),
         ],
     )  # fmt: skip
     def test_phones(self, text, region, number):

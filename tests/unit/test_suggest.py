@@ -190,7 +190,8 @@ class TestFile:
     def test_columns_of_one_value_are_named_beside_the_steps(self):
         look = seen({"kind": ["food"] * 9, "none": [None] * 9, "town": ["Graz", "Linz", None] * 3})
         assert look.constant == ["kind", "none"]
-        text = written("shop", [], [f"sales.{name}" for name in look.constant])
+        text = written("shop", [], [f"sales.{name}" for name in look.constant], {"sales": 3, "other": 0})
+        assert "# 3 rows of sales are alike" in text and "of other" not in text
         assert "# sales.kind holds one value or none" in text and Recipe.model_validate(yaml.safe_load(text)).steps == []
 
     def test_a_recipe_that_may_hold_answers_is_not_written_over(self, tmp_path, capsys):

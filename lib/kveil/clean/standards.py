@@ -30,7 +30,7 @@ _DIALLED = re.compile(r"(?:\+|[0-9(])[0-9\s./()\-\u00a0]*[0-9]")
 def meanings_of(text: str, to: Kind, region: str | None = None) -> tuple[str, ...]:
     """The codes that the text stands for: one where it is known, several where it is open, none where it is unknown.
 
-    A phone number without + or 00 is read in the region's notation, and unknown without one; it must be of an assigned range.
+    A phone number without + or 00 is read in the region's notation, and unknown without one.
     """
     if to == "phone":
         return _phone(text, region)
@@ -129,6 +129,9 @@ def _phone(text: str, region: str | None) -> tuple[str, ...]:
         number = phonenumbers.parse(dialled, region)
     except phonenumbers.NumberParseException:
         return ()
-    if not phonenumbers.is_valid_number(number):
+    # A number that names its country is as it says, if it has a length that numbers there have; one that is read as a region's
+    # must be of a range that is assigned there, since it may be another country's.
+    holds = phonenumbers.is_possible_number if dialled.startswith("+") else phonenumbers.is_valid_number
+    if not holds(number):
         return ()
     return (phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),)

@@ -1,6 +1,7 @@
 """Rows of the base that came twice: alike in what matters, within seconds of each other."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
@@ -20,28 +21,33 @@ _ASKED = 0.6
 """Two equal payments within seconds may both be meant, so a person is asked."""
 
 
-def of_rows(look: Look, rows: DataFrame, person: str, time: str, keys: Collection[str]) -> Iterator[Duplicates]:
-    """One step where rows came twice. They are alike in the person and all that tells them: no key, no moment, no gaps.
+@dataclass(frozen=True)
+class Twice:
+    """Rows that are alike another in every column, of which one stays without a step; and the step for rows that nearly are."""
 
-    Two passes over the rows, one of them by person; rows that are alike in every column are counted apart, since of those
-    one stays in any case.
+    exact: int
+    step: Duplicates | None
+
+
+def came_twice(look: Look, rows: DataFrame, person: str, time: str, keys: Collection[str]) -> Twice:
+    """The base's rows that came twice: alike in the person and all that tells rows apart but keys, moments and columns with gaps.
+
+    Two passes over the rows, one of them by person.
     """
     by = _alike_in(look, person, time, keys)
-    if look.types.get(time) != "timestamp" or person not in by or len(by) < 2:
-        return
-    different = rows.select(*look.types).distinct()
-    near = is_near_duplicate(different, NearDuplicates(by=by, seconds=SECONDS), time)
+    different, near = rows.select(*look.types).distinct(), F.lit(False)
+    if look.types.get(time) == "timestamp" and person in by and len(by) > 1:
+        near = is_near_duplicate(different, NearDuplicates(by=by, seconds=SECONDS), time)
     found = different.select(near.alias("near")).agg(F.count("*").alias("rows"), F.count_if("near").alias("near")).first()
     assert found is not None, "an aggregation without groups has one row"
-    if not found["near"]:
-        return
-    exact = look.rows - found["rows"]
-    reason = f"{found['near']:,} of {look.rows:,} rows are alike in {', '.join(by)} and within {SECONDS} s of one before"
-    reason += f"; {exact:,} more are alike in every column, and of those one stays anyway" if exact else ""
-    effect = f"{found['near']:,} rows of {look.rows:,} are set aside"
-    told = made(look, time, Found(_ASKED, reason, effect, found["near"]))
+    return Twice(look.rows - found["rows"], _step(look, time, by, found["near"]) if found["near"] else None)
+
+
+def _step(look: Look, time: str, by: list[str], near: int) -> Duplicates:
+    reason = f"{near:,} of {look.rows:,} rows are alike in {', '.join(by)} and within {SECONDS} s of one before"
+    told = made(look, time, Found(_ASKED, reason, f"{near:,} rows of {look.rows:,} are set aside", near))
     told["evidence"] = told["evidence"].model_copy(update={"rows": look.rows})
-    yield Duplicates(step="duplicates", by=by, seconds=SECONDS, **told)
+    return Duplicates(step="duplicates", by=by, seconds=SECONDS, **told)
 
 
 def _alike_in(look: Look, person: str, time: str, keys: Collection[str]) -> list[str]:

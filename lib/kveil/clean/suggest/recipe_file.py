@@ -1,6 +1,6 @@
 """A recipe as a YAML file for people: every step with its reason, what it rests on, and the place for an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -15,12 +15,17 @@ _HEAD = """\
 _FIRST = ("step", "source", "column", "accept", "confidence", "reason", "effect", "evidence")
 
 
-def written(policy: str, steps: Sequence[Step], constant: Sequence[str] = ()) -> str:
-    """The file's text; reading it as a recipe gives the same steps. `constant` names columns of one value, as SOURCE.COLUMN."""
+def written(policy: str, steps: Sequence[Step], constant: Sequence[str] = (), copies: Mapping[str, int] | None = None) -> str:
+    """The file's text; reading it as a recipe gives the same steps. `constant` names columns of one value, as SOURCE.COLUMN;
+    `copies` tells by source how many rows are alike another in every column.
+    """
     sure = sum(step.accept is True for step in steps)
     head = _HEAD.format(policy=policy, sure=sure, asked=sum(step.accept == "ask" for step in steps))
     for name in constant:
         head += f"# {name} holds one value or none wherever it was looked at; think of leaving it out.\n"
+    for source, rows in (copies or {}).items():
+        if rows:
+            head += f"# {rows:,} rows of {source} are alike another one in every column; of those one stays, without a step.\n"
     body = {"steps": [_document(step) for step in steps]}
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)
 

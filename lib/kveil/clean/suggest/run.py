@@ -5,7 +5,7 @@ from datetime import date
 
 from kveil.clean.suggest.columns import of_columns
 from kveil.clean.suggest.drops import of_drops
-from kveil.clean.suggest.duplicates import of_rows
+from kveil.clean.suggest.duplicates import Twice, came_twice
 from kveil.clean.suggest.look import Look, look
 from kveil.clean.suggest.memory import Decision, weighed
 from kveil.clean.suggest.recipe_file import written
@@ -26,10 +26,11 @@ def suggest(ctx: Context) -> str:
     Raises ContractError where a source was not collected.
     """
     looks = [_look(ctx, source) for source in ctx.policy.clean.sources_joined]
-    steps = [step for seen in looks for step in _steps(ctx, seen)]
+    twice = _twice(ctx, looks[0])
+    steps = [step for seen in looks for step in _steps(ctx, seen)] + ([twice.step] if twice.step else [])
     dropped = {(step.source, step.column) for step in steps if isinstance(step, Drop)}
     constant = [f"{seen.source}.{name}" for seen in looks for name in seen.constant if (seen.source, name) not in dropped]
-    return written(ctx.policy.name, weighed(steps, _decisions(ctx)), constant)
+    return written(ctx.policy.name, weighed(steps, _decisions(ctx)), constant, {looks[0].source: twice.exact})
 
 
 def of_source(seen: Look, person: str, today: date, texts: Collection[str], free: Mapping[str, Sequence[str]]) -> list[Step]:
@@ -49,11 +50,16 @@ def _steps(ctx: Context, seen: Look) -> list[Step]:
     keys = policy.sources[seen.source].key
     users = {name: policy.users_of(seen.source, name) for name in seen.types if name not in keys}
     free = {name: sections for name, sections in users.items() if "clean" not in sections}
-    steps = of_source(seen, policy.person, ctx.now.date(), policy.texts, free)
-    if seen.source == policy.clean.base and not policy.clean.near_duplicates:
-        with ctx.step(f"rows of {seen.source} that came twice"):
-            steps += of_rows(seen, ctx.read(RAW, seen.source), policy.person, policy.clean.time, keys)
-    return steps
+    return of_source(seen, policy.person, ctx.now.date(), policy.texts, free)
+
+
+def _twice(ctx: Context, base: Look) -> Twice:
+    clean = ctx.policy.clean
+    with ctx.step(f"rows of {clean.base} that came twice") as note:
+        keys = ctx.policy.sources[clean.base].key
+        found = came_twice(base, ctx.read(RAW, clean.base), ctx.policy.person, clean.time, keys)
+        note.text = f"{found.exact:,} in every column"
+    return Twice(found.exact, None) if clean.near_duplicates else found
 
 
 def _look(ctx: Context, source: str) -> Look:
