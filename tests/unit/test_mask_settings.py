@@ -105,3 +105,10 @@ def test_an_exception_shows_nothing_of_a_wrong_key():
     with pytest.raises(ValidationError) as error:
         Policy.model_validate(changed(MASKED, anonymize__mask_keys={1: "hunter2"}))
     assert "hunter2" not in str(error.value)
+
+
+def test_the_word_null_says_that_nothing_is_shown_however_yaml_reads_it(tmp_path):
+    said = "{technique: encrypt, format: iban, linkable: true, reason: r, unfit: null}"
+    path = tmp_path / "policy.yml"
+    path.write_text(yaml.safe_dump(changed(MASKED, anonymize__mask__account=yaml.safe_load(said))))
+    assert load(path).anonymize.mask["account"].unfit == "null"

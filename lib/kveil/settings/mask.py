@@ -101,7 +101,8 @@ class Encrypt(_Keyed):
     format: Literal["digits", "alphanumeric", "card", "iban"]
     keep_first: Annotated[int, Field(ge=0, le=8)] = 0
     keep_last: Annotated[int, Field(ge=0, le=8)] = 0
-    unfit: Literal["refuse", "null"] = "refuse"
+    # YAML reads the word null as nothing at all.
+    unfit: Annotated[Literal["refuse", "null"], BeforeValidator(lambda value: "null" if value is None else value)] = "refuse"
 
     @model_validator(mode="after")
     def _keeps_what_it_can(self) -> "Encrypt":
