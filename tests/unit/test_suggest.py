@@ -135,6 +135,19 @@ class TestSteps:
         assert (step.column, step.step, step.by, step.alone, step.fill) == ("town", "repair", ["shop"], True, False)
         assert step.evidence.examples == ["Aaaaa -> Aaaa"] and "with fill: true also up to 6 missing ones" in step.effect
 
+    def test_what_is_mostly_so_is_no_rule_and_a_persons_habit_is_none(self):
+        random = np.random.default_rng(1)
+        incomes = random.integers(0, 20, 400)
+        segments = np.array(["retail", "premium"], dtype=object)[incomes // 10]
+        segments[random.choice(400, 8, replace=False)] = "private"
+        columns = {"income": incomes.astype(str).tolist(), "segment": segments.tolist()}
+        assert suggested(seen(columns)) == []
+        countries = np.array(["Austria", "France"], dtype=object)[incomes // 10]
+        countries[:1] = "Iceland"
+        columns = {"customer": incomes.astype(str).tolist(), "country": countries.tolist()}
+        assert suggested(seen(columns)) == []
+        assert [step.by for step in suggested(seen({**columns, "town": columns["customer"]})) if step.alone] == [["town"]]
+
     def test_few_numbers_far_out_are_asked(self):
         random = np.random.default_rng(1)
         amounts = [*np.exp(random.normal(3, 1, 500)).round(2).astype(str), "99999999"]

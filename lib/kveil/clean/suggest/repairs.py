@@ -14,6 +14,8 @@ from kveil.settings.recipe import Repair
 
 _FILLS, _MOST_NULL = 0.85, 0.25
 _CATEGORY = 0.5
+_SINGLE = 0.985
+"""What one column tells alone must nearly always be so: the income tells most people's segment, and the others are no errors."""
 
 
 def of_table(look: Look, person: str) -> Iterator[Repair]:
@@ -30,7 +32,7 @@ def of_table(look: Look, person: str) -> Iterator[Repair]:
 
 def _repair(look: Look, name: str, by: Sequence[Dependency]) -> Iterator[Repair]:
     values = {value: count for value, count in look.values(name).items() if not is_nothing(value)}
-    alone = bool(by) and by[0].lift >= TELLS
+    alone = bool(by) and by[0].lift >= TELLS and (len(by) > 1 or by[0].agreement >= _SINGLE)
     slips = likeness(values, 2) if by else likeness(values)
     against = _against(look, name, [one.determinant for one in by])
     cells = max(against if alone else 0, sum(values[value] for value in slips.meant))
