@@ -29,12 +29,15 @@ def problems(policy_of, consent=None, base=BASE, people=PEOPLE, **clean):
 
 def test_a_sound_recipe_has_no_problem(policy_of):
     assert problems(policy_of) == {}
+    assert problems(policy_of, derive={"said": "code = 'select over' OR `over` > 1 OR code = \"it's over\""}) == {}
 
 
 @pytest.mark.parametrize(
     ("clean", "key", "says"),
     [
         ({"categories": ["town"]}, "clean.categories.0", "no.* column 'town'"),
+        ({"derive": {"next": "LEAD(amount) OVER (PARTITION BY person ORDER BY at)"}}, "clean.derive.next", "looks at other rows"),
+        ({"derive": {"all": "(SELECT 1)"}}, "clean.derive.all", "looks at other rows"),
         ({"categories": ["amount"]}, "clean.categories.0", "double; allowed: a string"),
         ({"money": {**MONEY, "columns": {"price": "cents"}}}, "clean.money.columns.price", "column 'price'"),
         ({"money": {**MONEY, "columns": {"code": "cents"}}}, "clean.money.columns.code", "string; allowed: a number"),
