@@ -42,8 +42,8 @@ def _derive_problems(clean: Clean) -> Iterator[tuple[str, str]]:
         if _OTHER_ROWS.search(_QUOTED.sub("''", text)):
             yield (
                 f"clean.derive.{name}",
-                "looks at other rows (over, select); allowed: an expression of one row; what was known of a person before its day "
-                "is what clean.history gives",
+                "looks at other rows (over, select); allowed: an expression of one row; what was known of a person before "
+                "its day is what clean.history gives",
             )
 
 
