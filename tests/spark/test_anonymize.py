@@ -138,6 +138,7 @@ def interrupted(ctx: Context, monkeypatch, module, name: str, after: bool) -> No
             stage.run(ctx)
 
 
+@pytest.mark.long
 def test_an_earlier_release_comes_back_with_its_own_noise(store):
     ctx = prepared(store, anonymize__budget={"epsilon": 9})
     stage.run(ctx)

@@ -243,6 +243,7 @@ class TestErasure:
             named_people(ctx, (), str(tmp_path / "none.csv"))
 
 
+@pytest.mark.long
 def test_cut_short_beside_its_first_commit_it_is_finished_by_the_next_call(ctx):
     victim = "other-000030"
 

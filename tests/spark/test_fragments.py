@@ -47,7 +47,13 @@ def crowded() -> pd.DataFrame:
     return rows
 
 
-@pytest.mark.parametrize("asked", [{"distinct": 2}, {"t": 0.4}], ids=["some stand in", "all stand in"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({"distinct": 2}, id="some stand in"),
+        pytest.param({"t": 0.4}, id="all stand in", marks=pytest.mark.long),
+    ],
+)
 def test_fragments_that_no_cut_parts_are_shared_out_and_keep_the_guarantee(store, monkeypatch, asked):
     of_rows(monkeypatch, 150)
     cuts: list[fragments.Fragments] = []

@@ -120,6 +120,7 @@ def test_spark_and_the_driver_check_alike(released):
         assert driver(levels).loss == pytest.approx(spark(levels).loss)
 
 
+@pytest.mark.long
 def test_many_combinations_are_searched_by_spark_with_the_same_result(store, released, monkeypatch):
     monkeypatch.setattr(full_domain, "MOST_ON_DRIVER", 0)
     ctx = context(store, policy(), "anonymize")

@@ -9,6 +9,7 @@ from tests.spark._released import anonymized, found
 ROWS = purchases()
 
 
+@pytest.mark.long
 def test_local_recoding_is_released_and_its_rows_are_found_in_classes_that_fit(store):
     measured, again = found(anonymized(store, ROWS, anonymize__algorithm="local_recoding"))
     assert measured["class_people_min"] >= 5

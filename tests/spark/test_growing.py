@@ -252,7 +252,7 @@ class Killed(Exception):
     ("by", "at"),
     [
         ("file", "after"),
-        ("stream", "before"),
+        pytest.param("stream", "before", marks=pytest.mark.long),
         pytest.param("file", "before", marks=pytest.mark.long),
         pytest.param("stream", "after", marks=pytest.mark.long),
     ],

@@ -281,6 +281,7 @@ def test_an_addition_that_breaks_the_guarantee_leaves_the_release_alone(store):
     assert set(metrics.release_id) < set(table(ctx, PRIVACY_METRICS).release_id)
 
 
+@pytest.mark.long
 def test_another_guarantee_is_another_release(store):
     ctx = prepared(store, months(*FIRST), anonymize__budget={"epsilon": 9})
     stage.run(ctx)
