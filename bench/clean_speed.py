@@ -63,7 +63,7 @@ def _policy(folder: Path, steps: list[dict[str, Any]]) -> Policy:
                 "table": "payments", "base": "transactions", "time": "date", "recipe": {"steps": steps},
                 "missing": ["", "n/a"], "categories": ["category", "gender"],
                 "rules": [{"source": "transactions", "column": "amount", "min": 0}],
-                "derive": {"where": "concat(country, postcode)", "shop": "merchant", "code": "reference"},
+                "derive": {"where": "concat(country, postcode)", "shop": "merchant", "code": "reference", "old": "age > 60"},
             },
             "anonymize": {
                 "release": "payments", "k": 10, "partition_by": ["split"],
