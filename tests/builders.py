@@ -118,11 +118,12 @@ def context(store: TableStore, document: dict[str, Any], stage: str, build: str 
 
 
 def clean_rows(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
-    """`purchases` as a Spark table with the types of `shop`'s clean table."""
+    """`purchases` as a Spark table with the types of `shop`'s clean table; further columns are whole numbers."""
     types = {
         "customer": "bigint", "age": "int", "town": "string", "date": "date", "month": "string", "split": "string",
         "item": "string", "cents": "bigint", "reduced": "boolean",
     }  # fmt: skip
+    types |= dict.fromkeys([name for name in rows.columns if name not in types], "bigint")
     values = [tuple(None if pd.isna(value) else value for value in row) for row in rows.astype(object).itertuples(index=False)]
     return spark.createDataFrame(values, ", ".join(f"{name} {kind}" for name, kind in types.items()))
 

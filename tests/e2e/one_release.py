@@ -44,10 +44,16 @@ SMALL_FRAGMENTS = {"ROWS_PER_FRAGMENT": 600, "SAMPLED_PER_FRAGMENT": 300}
 def released(spark: SparkSession, folder: str) -> Released:
     """One release in fragments whose noise repeats, where NOISE_KEY and SMALL_FRAGMENTS are set."""
     store = TableStore(spark, Lake.at(folder))
-    document = shop(anonymize__partition_by=["split"], anonymize__noise_key={"env": "KVEIL_TEST_NOISE"})
+    document = shop(
+        sources__sales__columns__receipt="bigint",
+        anonymize__partition_by=["split"],
+        anonymize__noise_row=["receipt"],
+        anonymize__noise_key={"env": "KVEIL_TEST_NOISE"},
+    )
     ctx = context(store, document, "anonymize")
+    rows = purchases()
     # Spark samples by partition, so the same rows must lie in the same partition everywhere.
-    store.replace(ctx.ref(CLEAN), clean_rows(spark, purchases()).repartition(1))
+    store.replace(ctx.ref(CLEAN), clean_rows(spark, rows.assign(receipt=range(len(rows)))).repartition(1))
     stage.run(ctx)
     metrics = {f"{row.metric} {row.scope}": row.value for row in ctx.store.read(ctx.ref(PRIVACY_METRICS)).collect()}
     classes = store.read(ctx.ref(RELEASE)).groupBy("split", "age", "town", "date").count().collect()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ import pytest
 from kveil.anonymize import full_domain, stage, staging
 from kveil.anonymize.columns import TREE, ddl, of_staging
 from kveil.anonymize.domains import codings
-from kveil.anonymize.identity import used_columns
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.noise_metrics import standard_deviation
@@ -21,7 +21,7 @@ from kveil.errors import ContractError, SettingsError
 from kveil.evaluate.recheck import recheck_metrics
 from kveil.model.generalizer import Generalizer
 from kveil.settings import Policy
-from kveil.tables.schema import CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASE_SECRET, RELEASES
+from kveil.tables.schema import BUDGET_LEDGER, CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASE_SECRET, RELEASES
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -193,30 +193,78 @@ def test_no_plan_holds_the_secret(spark, kernel, capsys):
     assert repr(made.draws.secret)[2:30] not in plan
 
 
-def test_a_noise_key_repeats_an_unchanged_row_s_draw_and_says_so(store, monkeypatch):
-    """A full-domain release against the draws of the whole table at once: neither the release nor its groups play a part."""
-    monkeypatch.setenv("SHOP_NOISE", "0123456789abcdef" * 4)
-    monkeypatch.setattr(full_domain, "ROWS_PER_FRAGMENT", 100)
+NAMED = ROWS.assign(receipt=range(len(ROWS)))
+KEYED = {
+    "sources__sales__columns__receipt": "bigint",
+    "anonymize__noise_row": ["receipt"],
+    "anonymize__noise_key": {"env": "SHOP_NOISE"},
+}
+KEY = "0123456789abcdef" * 4
+
+
+def full_domain_policy(**changes):
     wide = {"age": {"kind": "number", "step": 50}, "town": {"kind": "category"}}
-    asked = {"algorithm": "full_domain", "noise_key": {"env": "SHOP_NOISE"}, "quasi_identifiers": wide, "contribution": None}
-    ctx = prepared(store, shop(**{f"anonymize__{key}": value for key, value in {**POLICY["anonymize"], **asked}.items()}))
+    asked = POLICY["anonymize"] | {"algorithm": "full_domain", "quasi_identifiers": wide, "contribution": None}
+    return shop(**{f"anonymize__{key}": value for key, value in asked.items()}, **changes)
+
+
+def noisy_values(ctx):
+    """What was released of each row that noise may not change, with its noise."""
+    found = ctx.store.read(ctx.ref(RELEASE)).select("month", "split", *ctx.policy.anonymize.noise)
+    return Counter(map(tuple, found.collect()))
+
+
+def drawn_at_once(ctx, draws):
+    """The same of the clean table's rows, all drawn together."""
+    table = ctx.store.read(ctx.ref(CLEAN)).toArrow()
+    made = draws.noisy(table, ctx.policy.anonymize.noise)
+    return Counter(zip(table["month"].to_pylist(), table["split"].to_pylist(), *[made[n].to_pylist() for n in made], strict=True))
+
+
+def test_equal_rows_meet_to_be_counted_where_nothing_names_them(store, monkeypatch):
+    """A full-domain release against the draws of the whole table at once: its tasks play no part."""
+    monkeypatch.setattr(full_domain, "ROWS_PER_FRAGMENT", 100)
+    used, make = [], staging.draws_of
+    monkeypatch.setattr(staging, "draws_of", lambda *asked: used.append(make(*asked)) or used[-1])
+    ctx = prepared(store, full_domain_policy())
+    stage.run(ctx)
+    assert noisy_values(ctx) == drawn_at_once(ctx, used[0])
+    assert noisy_values(ctx).total() == len(ROWS)
+
+
+def test_a_noise_key_repeats_the_draw_of_an_unchanged_value_whatever_else_changed(store, monkeypatch):
+    """Two releases, between which a column of every row and the amounts of some change; both are booked."""
+    monkeypatch.setenv("SHOP_NOISE", KEY)
+    ctx = prepared(store, full_domain_policy(**KEYED), NAMED)
+    draws = Draws(("receipt",), ("shop", "every release"), KEY.encode(), named=True)
     stage.run(ctx)
     assert metrics_of(ctx)["noise_repeats", ""] == 1
     assert ctx.store.version(ctx.ref(RELEASE_SECRET)) is None
-    table = ctx.store.read(ctx.ref(CLEAN)).toArrow()
-    draws = Draws(tuple(used_columns(ctx.policy)), ("shop", "every release"), b"0123456789abcdef" * 4)
-    made = draws.noisy(table, ctx.policy.anonymize.noise)
-    kept = ["month", "split", "reduced"]
-    expected = zip(*[table[name].to_pylist() for name in kept], *[made[name].to_pylist() for name in made], strict=True)
-    found = ctx.store.read(ctx.ref(RELEASE)).select(*kept, *made).collect()
-    assert len(found) == len(ROWS)
-    assert sorted(map(tuple, found), key=repr) == sorted(expected, key=repr)
+    assert "receipt" not in ctx.store.read(ctx.ref(RELEASE)).columns
+    before = noisy_values(ctx)
+    assert before == drawn_at_once(ctx, draws)
+    changed = NAMED.assign(reduced=~NAMED.reduced, cents=np.where(NAMED.receipt < 50, 999 - NAMED.cents % 1000, NAMED.cents))
+    store.replace(ctx.ref(CLEAN), clean_rows(store.spark, changed).repartition(5))
+    stage.run(ctx)
+    after = noisy_values(ctx)
+    assert after == drawn_at_once(ctx, draws)
+    assert len(ROWS) - 50 <= (before & after).total() < len(ROWS)
+    assert [row.spent_epsilon for row in ctx.store.read(ctx.ref(BUDGET_LEDGER)).collect()] == [5]
+
+
+def test_rows_that_their_names_do_not_tell_apart_end_the_job_before_anything_is_booked(store, monkeypatch):
+    monkeypatch.setenv("SHOP_NOISE", KEY)
+    rows = NAMED.assign(receipt=NAMED.receipt.replace({3: 4}).astype("Int64").mask(NAMED.receipt == 5))
+    ctx = prepared(store, shop(**{**KEYED, "anonymize__sensitive": {}}), rows)
+    with pytest.raises(ContractError, match=r"noise_row: .* 2 share their \[receipt\] with another and 1 have a null in it"):
+        stage.run(ctx)
+    assert not (Path(ctx.store.lake.root) / "control" / "budget_ledger").exists()
 
 
 def test_noise_that_cannot_be_drawn_is_one_sentence_and_nothing_is_booked(store, monkeypatch):
     monkeypatch.setenv("SHOP_NOISE", "short")
     with pytest.raises(SettingsError, match="SHOP_NOISE holds 5 bytes; at least 32"):
-        stage.run(prepared(store, shop(anonymize__noise_key={"env": "SHOP_NOISE"})))
+        stage.run(prepared(store, shop(**KEYED), NAMED))
     narrow = {"item": {"mechanism": "randomised_response", "values": ["milk", "bread"], "epsilon": 1}}
     ctx = prepared(store, shop(anonymize__noise=narrow, anonymize__sensitive={}))
     with pytest.raises(ContractError, match=r"noise\.item\.values: .* holds a text that the list does not name") as caught:

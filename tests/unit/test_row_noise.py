@@ -7,8 +7,10 @@ from decimal import ROUND_FLOOR, Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
+from kveil.anonymize.blocks import blocks_of
 from kveil.anonymize.grid import off_grid, on_grid
 from kveil.anonymize.noise import Draws
 from kveil.privacy.row_keys import occurrences
@@ -69,6 +71,90 @@ def test_order_and_partitioning_change_no_draw(rows, random, parts):
     place = {named(row): random.randrange(parts) for row in rows}
     cut = [released([row for row in shuffled if place[named(row)] == part]) for part in range(parts)]
     assert sorted((each for part in cut for each in part), key=repr) == whole
+
+
+NAMED = Draws(("till", "number"), ("shop", "every release"), SECRET, named=True)
+
+
+def of_named(rows, draws=NAMED, roles=ROLES):
+    """The noisy values by the row's name, where the row's place in `rows` is its number at the till."""
+    texts = pa.array([f"till {number % 3}" for number, _ in rows])
+    table = table_of([row for _, row in rows]).append_column("till", texts)
+    made = draws.noisy(table.append_column("number", pa.array([number for number, _ in rows])), roles)
+    return {number: tuple(made[name][i].as_py() for name in roles) for i, (number, _) in enumerate(rows)}
+
+
+@given(st.lists(cells, min_size=1, max_size=30), cells, st.randoms(use_true_random=False))
+def test_a_named_row_s_values_keep_their_draws_whatever_else_changes(rows, other, random):
+    """Any column may change, rows may lie anywhere: a value that stayed has its noise, and one that changed has another."""
+    before = list(enumerate(rows))
+    after = [(number, {**row, **{name: other[name] for name in other if random.random() < 0.5}}) for number, row in before]
+    old, new = of_named(before), of_named(random.sample(after, len(after)))
+    cut = [of_named([each]) for each in after]
+    assert {number: made for part in cut for number, made in part.items()} == new
+    for (number, was), (_, now) in zip(before, after, strict=True):
+        for i, name in enumerate(ROLES):
+            if was[name] == now[name]:
+                assert old[number][i] == new[number][i]
+
+
+def test_a_changed_value_draws_anew():
+    """Two values under one draw would tell their difference to anybody."""
+    rows = [(i, {"cents": 400, "day": date(2024, 5, 1), "colour": "red"}) for i in range(3000)]
+    changed = [(i, {"cents": 401, "day": date(2024, 5, 2), "colour": "green"}) for i, _ in rows]
+    old, new = of_named(rows), of_named(changed)
+    cents, days = ([[made[i][at] for i in range(3000)] for made in (old, new)] for at in (0, 1))
+    assert np.mean(np.diff(cents, axis=0) == 1) < 0.05
+    assert abs(np.corrcoef(*cents)[0, 1]) < 0.1
+    assert abs(np.corrcoef(*[[day.toordinal() for day in each] for each in days])[0, 1]) < 0.1
+    kept = [np.array([made[i][2] for i in range(3000)]) == colour for made, colour in ((old, "red"), (new, "green"))]
+    assert abs(np.corrcoef(*kept)[0, 1]) < 0.1
+
+
+def test_what_the_bounds_make_one_value_has_one_draw():
+    """Else whoever is far beyond the bounds, and changes there, would have the same clamped value told again and again."""
+    one, two = ({i: {"cents": cents} for i in range(200)}.items() for cents in (10**6, 10**9))
+    only = {"cents": ROLES["cents"]}
+    assert of_named(list(one), roles=only) == of_named(list(two), roles=only)
+
+
+def test_names_that_differ_in_any_part_draw_for_themselves():
+    rows = [(i, {"cents": 500}) for i in range(2000)]
+    only = {"cents": ROLES["cents"]}
+    made = np.array([each for (each,) in of_named(rows, roles=only).values()])
+    assert len(np.unique(made)) > 1000
+    assert abs(np.corrcoef(made[:-1], made[1:])[0, 1]) < 0.1
+    by_number = of_named(rows, replace(NAMED, row=("number",)), only)
+    assert np.mean(made == np.array([each for (each,) in by_number.values()])) < 0.05
+
+
+texts = st.none() | st.text(max_size=40) | st.sampled_from(["", "a" * 16, "a" * 17, "a" * 32])
+
+
+@given(st.lists(texts, max_size=12), st.integers(0, 3))
+def test_texts_have_one_block_each_alone_or_among_others(texts, start):
+    column = pa.chunked_array([pa.array([*texts, *["x"] * 3], pa.string()).slice(min(start, len(texts)))])
+    found = [tuple(block) for block in blocks_of(column, SECRET)]
+    held = column.to_pylist()
+    assert len(set(found)) == len(set(held))
+    for block, text in zip(found, held, strict=True):
+        alone = blocks_of(pa.chunked_array([pa.array([text], pa.string())]), SECRET)
+        assert tuple(alone[0]) == block
+
+
+def test_a_text_s_block_is_the_mac_of_its_length_and_octets():
+    """Against AES, one block at a time."""
+    text = "Straße 17, 3. Stock, links".encode()
+    state = aes(len(text).to_bytes(16, "little"))
+    for start in range(0, len(text), 16):
+        part = text[start : start + 16].ljust(16, b"\0")
+        state = aes(bytes(one ^ other for one, other in zip(state, part, strict=True)))
+    found = blocks_of(pa.chunked_array([pa.array([text.decode()])]), SECRET)
+    assert found.astype("<u8").tobytes() == state
+
+
+def aes(block):
+    return Cipher(algorithms.AES(SECRET), modes.ECB()).encryptor().update(block)
 
 
 def test_equal_rows_draw_for_themselves():

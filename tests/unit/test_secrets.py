@@ -146,12 +146,12 @@ class TestRefusing:
 
 def test_the_fingerprint_of_a_named_variable_is_what_it_was(tmp_path):
     """The id of a release hashes this section: a lake written with `{env: NAME}` must find its releases again."""
-    noise = {"anonymize__noise_key": {"env": "SHOP_NOISE"}}
+    noise = {"anonymize__noise_row": ["customer"], "anonymize__noise_key": {"env": "SHOP_NOISE"}}
     path = tmp_path / "policy.yml"
     path.write_text(yaml.safe_dump(shop(**noise)))
     short = load(path)
     assert short.anonymize.model_dump(mode="json")["noise_key"] == {"env": "SHOP_NOISE"}
-    path.write_text(yaml.safe_dump(shop(anonymize__noise_key="secret://env/SHOP_NOISE")))
+    path.write_text(yaml.safe_dump(shop(**noise | {"anonymize__noise_key": "secret://env/SHOP_NOISE"})))
     assert fingerprint(load(path)) == fingerprint(short)
-    path.write_text(yaml.safe_dump(shop(anonymize__noise_key="secret://file/run/noise")))
+    path.write_text(yaml.safe_dump(shop(**noise | {"anonymize__noise_key": "secret://file/run/noise"})))
     assert fingerprint(load(path)) != fingerprint(short)

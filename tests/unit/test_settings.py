@@ -206,6 +206,20 @@ def test_dates_are_bounds_and_a_noise_key_needs_noise(tmp_path):
     assert "contribution.rows" in problems(tmp_path, journey(anonymize__contribution={"rows": 0}))[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"anonymize__noise_key": {"env": "KEY"}}, "noise_key needs noise_row"),
+        ({"anonymize__noise_row": ["basket_id", "basket_id"]}, "names a column twice"),
+        ({"anonymize__noise_row": ["amount_cents"]}, "noise_row names amount_cents, which gets noise"),
+        ({"anonymize__noise_row": ["basket_id"], "anonymize__noise": {}}, "the release has none"),
+        ({"anonymize__noise_row": ["nowhere"]}, "anonymize.noise_row.0: the clean table has no column 'nowhere'; allowed:"),
+    ],
+)
+def test_names_of_rows_are_clean_columns_without_noise(tmp_path, changes, says):
+    assert any(says in line for line in problems(tmp_path, journey(**changes)))
+
+
 def test_accepted_identifiers_are_released_columns_with_a_reason(tmp_path):
     good = journey(anonymize__accepted={"region": "names of stores look like names of people"})
     assert load(written(tmp_path, good)).anonymize.accepted["region"]

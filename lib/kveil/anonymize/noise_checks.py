@@ -1,5 +1,8 @@
 """Whether the clean table's columns can carry the noise that the policy asks for, before anything is booked or drawn."""
 
+from functools import reduce
+from operator import or_
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -17,10 +20,12 @@ _INSTEAD = {
 }
 
 
-def check_noise(clean: DataFrame, settings: Anonymize) -> None:
-    """ContractError for a column of another type, and for a text that the policy's public list does not name.
+_NAMES = ("tinyint", "smallint", "int", "bigint", "string", "date", "timestamp", "decimal", "boolean")
 
-    SettingsError for a noise key that is not there.
+
+def check_noise(clean: DataFrame, settings: Anonymize, person: str) -> None:
+    """ContractError for a column of another type, for a text that the policy's public list does not name, and for rows of people
+    that the columns of `noise_row` do not tell apart. SettingsError for a noise key that is not there.
     """
     if settings.noise_key is not None:
         named_secret(settings.noise_key, "anonymize.noise_key")
@@ -31,6 +36,8 @@ def check_noise(clean: DataFrame, settings: Anonymize) -> None:
     chosen = {name: role for name, role in settings.noise.items() if role.holds == "text"}
     if chosen:
         _check_lists(clean, chosen)
+    if settings.noise_row:
+        _check_names(clean.where(F.col(f"`{person}`").isNotNull()), settings.noise_row)
 
 
 def _carries(kind: str, role: RowNoise) -> bool:
@@ -50,3 +57,22 @@ def _check_lists(clean: DataFrame, chosen: dict[str, RowNoise]) -> None:
                 f"anonymize.noise.{name}.values: the clean table's column holds a text that the list does not name; name "
                 "every value that the column may hold, or make the others one value in clean.derive"
             )
+
+
+def _check_names(rows: DataFrame, columns: list[str]) -> None:
+    for name, kind in rows.select(*columns).dtypes:
+        if not kind.startswith(_NAMES):
+            raise ContractError(f"anonymize.noise_row: the clean table's {name} is {kind}; allowed: {', '.join(_NAMES)}")
+    count, listed = F.col("count"), ", ".join(columns)
+    nameless = reduce(or_, [F.col(name).isNull() for name in columns])
+    named = rows.select(*columns).groupBy(*columns).count()
+    found = named.agg(
+        F.coalesce(F.sum(F.when(nameless, count)), F.lit(0)).alias("nameless"),
+        F.coalesce(F.sum(F.when(~nameless & (count > 1), count)), F.lit(0)).alias("shared"),
+    ).first()
+    assert found is not None  # an aggregation without groups has one row
+    if found["nameless"] or found["shared"]:
+        raise ContractError(
+            f"anonymize.noise_row: of the clean table's rows {found['shared']:,} share their [{listed}] with another and "
+            f"{found['nameless']:,} have a null in it; name columns that no two rows agree in, or repair them in clean"
+        )

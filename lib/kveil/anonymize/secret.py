@@ -16,9 +16,10 @@ from kveil.tables.store import NO_STATISTICS
 def draws_of(ctx: Context, release_id: str) -> Draws:
     """What the release's noise is drawn from; made once, so that a run that was cut short draws the same again.
 
-    With `noise_key` it is the named secret, and the release plays no part: an unchanged row draws what it drew before.
+    With `noise_key` it is the named secret, and the release plays no part: an unchanged value draws what it drew before.
     """
-    draws = Draws(tuple(used_columns(ctx.policy)), (ctx.policy.name, release_id), b"")
+    named_by = tuple(ctx.policy.anonymize.noise_row)
+    draws = Draws(named_by or tuple(used_columns(ctx.policy)), (ctx.policy.name, release_id), b"", bool(named_by))
     if not ctx.policy.anonymize.noise:
         return draws
     named = ctx.policy.anonymize.noise_key

@@ -1,7 +1,7 @@
-"""A 128-bit name for each row, a function of a key, of what the row holds and of how many equal rows came before it.
+"""A 128-bit name for each row, or for each value of one, a function of a key and of what tells the row from others.
 
-Wherever a row is computed it has the same name, with whatever other rows. Equal rows are told apart by counting them, which
-gives the same names whichever of them is counted first; they must therefore be counted together.
+Wherever a row is computed it has the same name, with whatever other rows. Where nothing names a row, equal rows are told apart by
+counting them, which gives the same names whichever of them is counted first; they must therefore be counted together.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,26 @@ def row_keys(key: bytes, columns: Sequence[U64]) -> U64:
     Rows have the same number of columns under one key, without which a CBC-MAC is no pseudo-random function.
     """
     mac = Permutation(key)
+    state = _chained(mac, columns)
+    state[:, 0] ^= occurrences(state)
+    return mac(state)
+
+
+def value_keys(key: bytes, names: Sequence[U64], values: NDArray[np.int64]) -> U64:
+    """Keys [n, 2] of one value in each of n rows that blocks [n, 2] name: the CBC-MAC over the names and the value.
+
+    The same value of a row of the same name has the same key whatever else the row holds, and another value another key. Rows of
+    one name would share a key where they share the value; nothing is counted, so rows may lie anywhere.
+    """
+    mac = Permutation(key)
+    return mac(_chained(mac, names) ^ np.column_stack([values.view(np.uint64), np.zeros(len(values), dtype=np.uint64)]))
+
+
+def _chained(mac: Permutation, columns: Sequence[U64]) -> U64:
     state = mac(columns[0])
     for column in columns[1:]:
         state = mac(state ^ column)
-    state[:, 0] ^= occurrences(state)
-    return mac(state)
+    return state
 
 
 def occurrences(keys: U64) -> U64:

@@ -115,7 +115,7 @@ METRICS: dict[str, Words] = {
     "noise_sd": Words(NOISE, "Standard deviation of the noise; its square is subtracted from a variance to de-bias it"),
     "noise_to_spread": Words(NOISE, "Standard deviation of the noise over that of the clamped values", number),
     "noise_keep_probability": Words(NOISE, "Probability that a value is released as it is", percent),
-    "noise_repeats": Words(NOISE, "An unchanged row draws the same noise in every release (noise_key): 1 for yes"),
+    "noise_repeats": Words(NOISE, "An unchanged value has the same noise in every release (noise_key): 1 for yes"),
     "contribution_rows_dropped": Words(NOISE, "Rows suppressed because their person had given enough, count"),
     "noise_clamped_share": Words(NOISE, "Values moved to a bound before noise", percent, "≤"),
     "rows_per_person_max": Words(NOISE, "Rows m of one person, maximum"),

@@ -12,7 +12,7 @@ from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
 from kveil.settings.mask import Mask, MaskKeys
 from kveil.settings.mask_checks import bought_bounds, mask_faults
-from kveil.settings.noise import Contribution, NoiseKey, RowNoise
+from kveil.settings.noise import Contribution, NoiseKey, NoiseRow, RowNoise, noise_faults
 
 Shown = Literal["label", "bounds", "representative"]
 Reason = Annotated[str, Field(min_length=12, max_length=500)]
@@ -98,6 +98,7 @@ class Anonymize(Section):
     quasi_identifiers: dict[str, QuasiIdentifier] = Field(min_length=1)
     sensitive: dict[str, Sensitive] = Field(default_factory=dict)
     noise: dict[str, RowNoise] = Field(default_factory=dict)
+    noise_row: NoiseRow = Field(default_factory=list)
     noise_key: NoiseKey | None = None
     contribution: Contribution | None = None
     aggregates: dict[Identifier, Aggregate] = Field(default_factory=dict)
@@ -127,8 +128,6 @@ class Anonymize(Section):
         for name in ("noise", "aggregates"):
             if getattr(self, name) and self.budget is None:
                 raise ValueError(f"{name} needs a budget")
-        if self.noise_key is not None and not self.noise:
-            raise ValueError("noise_key repeats draws of noise, and the release has none; remove it or name columns in noise")
         if self.incremental and not self.slice_columns:
             raise ValueError(
                 "incremental needs a column of partition_by besides split, such as month, that tells new rows from old"
@@ -136,8 +135,8 @@ class Anonymize(Section):
         return self
 
     @model_validator(mode="after")
-    def _masks_have_their_keys(self) -> "Anonymize":
-        faults = list(mask_faults(self.mask, self.mask_keys))
+    def _noise_and_masks_have_their_keys(self) -> "Anonymize":
+        faults = [*noise_faults(self.noise, self.noise_row, self.noise_key), *mask_faults(self.mask, self.mask_keys)]
         bought = ", ".join(bought_bounds(self.mask))
         if bought and self.budget is None:
             faults.append(f"mask buys bounds for {bought} and needs a budget")

@@ -41,8 +41,10 @@ def used_by_clean(clean: Clean, source: str) -> set[str]:
 
 
 def used_by_release(release: Anonymize, source: str) -> set[str]:
-    """What the release, its aggregates and, of its source, the population name; models learn from released columns alone."""
-    used = set(release.role_columns)
+    """What the release, its aggregates, the names of its rows and, of its source, the population need; models learn from the
+    release's own columns.
+    """
+    used = {*release.role_columns, *release.noise_row}
     used |= {column for aggregate in release.aggregates.values() for column in aggregate.columns}
     population = release.population
     if population and population.source == source and population.person:

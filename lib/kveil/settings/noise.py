@@ -1,5 +1,6 @@
 """`anonymize.noise`: local noise on released values, how many rows a person gives, and what repeats a draw."""
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from kveil.settings.base import Epsilon, Section
+from kveil.settings.base import ColumnName, Epsilon, Section
 from kveil.settings.secrets import SecretReference
 
 _MOST_SCALE = 2**55
@@ -152,8 +153,29 @@ def _as_first_written(reference: str) -> Any:
 
 
 NoiseKey = Annotated[SecretReference, BeforeValidator(_by_reference), PlainSerializer(_as_first_written)]
-"""A secret by reference (`{env: NAME}` is short for secret://env/NAME): an unchanged row then gets the same draw in every
-release, so that releases cannot be averaged."""
+"""A secret by reference (`{env: NAME}` is short for secret://env/NAME): a value that did not change then gets the same draw in
+every release, so that releases cannot be averaged."""
+
+NoiseRow = Annotated[list[ColumnName], Field(max_length=16)]
+"""Clean columns that name a row, such as [transaction_id]: no two rows agree in all of them, and they need not be released."""
+
+
+def noise_faults(noise: Mapping[str, RowNoise], row: list[str], key: str | None) -> Iterator[str]:
+    """A sentence for each way in which noise, the names of rows and the key contradict each other."""
+    if key is not None and not noise:
+        yield "noise_key repeats draws of noise, and the release has none; remove it or name columns in noise"
+    if row and not noise:
+        yield "noise_row names rows for their noise, and the release has none; remove it or name columns in noise"
+    if key is not None and noise and not row:
+        yield (
+            "noise_key needs noise_row, the clean columns that name a row, such as [transaction_id]: only then does a value keep "
+            "its draw when another column of its row changes"
+        )
+    if len(set(row)) < len(row):
+        yield "noise_row names a column twice; name each once"
+    shaken = ", ".join(name for name in row if name in noise)
+    if shaken:
+        yield f"noise_row names {shaken}, which gets noise; name columns that stay as they are when a value of the row changes"
 
 
 def total_epsilon(noise: dict[str, RowNoise]) -> Decimal:

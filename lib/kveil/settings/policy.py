@@ -139,6 +139,9 @@ class Policy(Section):
                     f"{column!r} is the privacy unit and is never released; remove it from this role, or release a token of "
                     "it by anonymize.mask, technique: pseudonym",
                 )
+        for i, column in enumerate(self.anonymize.noise_row):
+            if column not in known:
+                yield f"anonymize.noise_row.{i}", f"the clean table has no column {column!r}; allowed: {', '.join(sorted(known))}"
         yield from self._unknown_features()
         if self.anonymize.cuts == "label" and self.train.label not in self.anonymize.sensitive:
             sentence = (
