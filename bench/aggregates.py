@@ -89,10 +89,10 @@ class Cells:
         return list(zip(values[::2], values[1::2], strict=True))
 
 
-def measure(book: Book, work: Cells, targets: tuple[float | None, float | None], repeats: int = 5) -> None:
+def measure(book: Book, work: Cells, targets: tuple[float | None, float | None], repeats: int = 9) -> None:
     """CPU ratio and root mean square errors, written to the book. Both sides are warm."""
     work.make()
-    for _ in range(4):
+    for _ in range(6):
         truth, found = np.array(work.plain(), dtype=float), np.array(work.private())
     plain = median(cost_of(work.plain).cpu for _ in range(repeats))
     private = median(cost_of(work.private).cpu for _ in range(repeats))

@@ -50,6 +50,23 @@ def test_laplace_noise_is_the_bound_over_the_measures_part_of_epsilon():
     assert heavy[1].sensitivity.bound == 9000
 
 
+@pytest.mark.parametrize("delta", [None, 1e-6])
+def test_groups_of_disjoint_people_cost_what_one_costs_and_months_do_not(delta):
+    """Parallel composition over people: nobody is in two home branches, and everybody may be in many months."""
+
+    def by_branch(branches, groups):
+        keys = {"values": [f"branch {i}" for i in range(branches)]}
+        limits = {"groups": groups, "rows_per_group": 4}
+        return Aggregate.model_validate({**MONTHLY, "group_by": {"branch": keys}, "contribution": limits, "delta": delta})
+
+    one, fifty, months = by_branch(1, 1), by_branch(50, 1), by_branch(50, 3)
+    noises = [[total.noise for total in design(asked).totals] for asked in (one, fifty, months)]
+    assert noises[0] == noises[1]
+    assert all(more.standard_error > 1.7 * noise.standard_error for noise, more in zip(noises[0], noises[2], strict=True))
+    costs = [charges(Request.of("sales", asked, "id")) for asked in (one, fifty)]
+    assert costs[0] == costs[1]
+
+
 def test_gaussian_noise_is_chosen_where_its_error_is_smaller():
     many = {"rows": None, "groups": 400, "rows_per_group": 1}
     few = {"rows": 1}

@@ -11,9 +11,7 @@ person's norm is summed in integers that hold 4 billion rows, and totals are kep
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import isqrt
-from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -67,27 +65,28 @@ def totals(part: Part, few_people: bool) -> DataFrame:
 def _entry(total: Total, name: str) -> Column:
     """What a person adds to one cell, cut off where it is beyond the bound in any case."""
     if total.adds == "people":
-        return F.max(F.lit(1).cast("bigint"))
+        return F.expr("max(1L)")
     most = total.sensitivity.bound if total.sensitivity.power == 1 else isqrt(total.sensitivity.bound) + 1
-    summed = _sum(F.col(name), total.largest)
-    return F.greatest(F.lit(-most), F.least(F.lit(most), summed)).cast("bigint")
+    summed = _sum(name, total.largest)
+    return F.expr(f"cast(greatest({_literal(-most)}, least({_literal(most)}, {summed})) AS bigint)")
 
 
-def _sum(value: Column, largest: int) -> Column:
+def _sum(value: str, largest: int) -> str:
     """A person's sum of values up to `largest`; what 4 billion rows could overflow is summed in decimals."""
-    return F.sum(value if largest < _EVERY_ROW else value.cast("decimal(19,0)"))
+    return f"sum({value})" if largest < _EVERY_ROW else f"sum(cast({value} AS decimal(19, 0)))"
 
 
 def _beyond(people: DataFrame, totals: Sequence[Total], named: Sequence[str]) -> DataFrame:
     """Per person beyond a bound, the factor of each total in units of 1 / grain; grain itself is one."""
     bounds = {name: list(_bounds(total, name)) for total, name in zip(totals, named, strict=True)}
     every = [bound for each in bounds.values() for bound in each]
-    beyond = reduce(or_, [bound.is_broken for bound in every])
+    beyond = " OR ".join(bound.is_broken for bound in every)
     factors = [
-        F.least(F.lit(each[0].grain).cast("bigint"), *[bound.factor for bound in each]).alias(f"{name}_factor")
+        F.expr(f"least({each[0].grain}L, {', '.join(bound.factor for bound in each)}) AS {name}_factor")
         for name, each in bounds.items()
     ]
-    return people.groupBy(PERSON).agg(*[bound.norm for bound in every]).where(beyond).select(PERSON, *factors)
+    norms = [F.expr(bound.norm) for bound in every]
+    return people.groupBy(PERSON).agg(*norms).where(beyond).select(PERSON, *factors)
 
 
 def _bounds(total: Total, name: str) -> Iterator["_Bound"]:
@@ -101,7 +100,10 @@ def _bounds(total: Total, name: str) -> Iterator["_Bound"]:
 
 @dataclass(frozen=True)
 class _Bound:
-    """The L1 norm (power 1) or squared L2 norm (power 2) of a person's entries, each up to `largest`, may be `most`."""
+    """The L1 norm (power 1) or squared L2 norm (power 2) of a person's entries, each up to `largest`, may be `most`.
+
+    In SQL's words, of which a whole expression is one call of Spark's where each Column would be one.
+    """
 
     entries: str
     power: int
@@ -110,50 +112,50 @@ class _Bound:
     largest: int
 
     @property
-    def norm(self) -> Column:
+    def norm(self) -> str:
         """Of all entries of a person, as a column of its own name."""
-        value = F.col(self.entries)
         if self.power == 1:
-            return _sum(F.abs(value), self.largest).alias(self._name)
-        wide = value.cast("decimal(19,0)")
-        return F.sum((wide * wide).cast("decimal(38,0)")).alias(self._name)
+            return f"{_sum(f'abs({self.entries})', self.largest)} AS {self._name}"
+        wide = f"cast({self.entries} AS decimal(19, 0))"
+        return f"sum(cast({wide} * {wide} AS decimal(38, 0))) AS {self._name}"
 
     @property
-    def is_broken(self) -> Column:
+    def is_broken(self) -> str:
         """Whether the norm is beyond the bound."""
-        return F.col(self._name) > _literal(self.most)
+        return f"{self._name} > {_literal(self.most)}"
 
     @property
-    def factor(self) -> Column:
+    def factor(self) -> str:
         """The largest whole factor that keeps the norm within the bound; for squares one that is a little smaller."""
-        norm = F.col(self._name)
         if self.power == 1:
-            shrunk = F.call_function("div", _literal(self.most * self.grain), norm)
+            shrunk = f"{_literal(self.most * self.grain)} div {self._name}"
         else:
             # Four roundings of 2**-53 each are far less than the safety.
-            ratio = _literal(self.most).cast("double") / norm.cast("double")
-            shrunk = F.floor(F.sqrt(ratio) * F.lit(self.grain * _SAFETY))
-        return F.when(norm <= _literal(self.most), F.lit(self.grain)).otherwise(shrunk).cast("bigint")
+            ratio = f"cast({_literal(self.most)} AS double) / cast({self._name} AS double)"
+            shrunk = f"floor(sqrt({ratio}) * {self.grain * _SAFETY!r}D)"
+        return f"cast(CASE WHEN {self.is_broken} THEN {shrunk} ELSE {self.grain} END AS bigint)"
 
     @property
     def _name(self) -> str:
         return f"{self.entries}_norm{self.power}"
 
 
-def _literal(value: int) -> Column:
-    return F.lit(value).cast("bigint") if value < 2**63 else F.lit(str(value)).cast("decimal(38,0)")
+def _literal(value: int) -> str:
+    return f"{value}L" if abs(value) < 2**63 else f"cast('{value}' AS decimal(38, 0))"
 
 
 def _halves(total: Total, name: str) -> list[Column]:
-    fine = F.col(name) * F.coalesce(F.col(f"{name}_factor"), F.lit(total.noise.grain).cast("bigint"))
-    low = fine.bitwiseAND(F.lit(2**LIMB - 1).cast("bigint"))
-    return [F.sum(F.shiftright(fine, LIMB)).alias(f"{name}_high"), F.sum(low).alias(f"{name}_low")]
+    fine = f"{name} * coalesce({name}_factor, {total.noise.grain}L)"
+    return [
+        F.expr(f"sum(shiftright({fine}, {LIMB})) AS {name}_high"),
+        F.expr(f"sum(({fine}) & {2**LIMB - 1}L) AS {name}_low"),
+    ]
 
 
 def _long(wide: DataFrame, part: Part, named: Sequence[str]) -> DataFrame:
-    item = F.col(ITEM).cast("int") if part.by_item else F.lit(0)
-    numbers = [
-        F.struct((F.lit(total.slot) + item).alias(SLOT), F.col(f"{name}_high").alias(HIGH), F.col(f"{name}_low").alias(LOW))
+    item = f"cast({ITEM} AS int)" if part.by_item else "0"
+    numbers = ", ".join(
+        f"named_struct('{SLOT}', {total.slot} + {item}, '{HIGH}', {name}_high, '{LOW}', {name}_low)"
         for total, name in zip(part.totals, named, strict=True)
-    ]
-    return wide.select(CELL, F.inline(F.array(*numbers))).where(F.col(HIGH).isNotNull())
+    )
+    return wide.select(CELL, F.expr(f"inline(array({numbers}))")).where(f"{HIGH} IS NOT NULL")

@@ -11,6 +11,7 @@ from kveil.anonymize.aggregates.request import Request
 from kveil.anonymize.aggregates.results import CHUNK, MEASURES, Publisher, cells_per_chunk
 from kveil.anonymize.aggregates.rows import parts, rows_of
 from kveil.anonymize.aggregates.secret import secret_of
+from kveil.anonymize.arrow import of_all_batches
 from kveil.anonymize.columns import ddl
 from kveil.context import Context
 
@@ -45,11 +46,16 @@ def noisy(summed: DataFrame, publisher: Publisher, groups: DataFrame | None) -> 
     chunks = -(-grid.cells // size)
     # A chunk without any row must appear as well: its groups are public, and their absence would tell.
     marker = summed.sparkSession.range(chunks).select(
-        F.col("id").alias(CHUNK), *[F.lit(None).cast("bigint").alias(column) for column in (CELL, SLOT, HIGH, LOW)]
+        F.col("id").alias(CHUNK), *[F.expr(f"cast(null AS bigint) AS {column}") for column in (CELL, SLOT, HIGH, LOW)]
     )
-    placed = summed.select(F.floor(F.col(CELL) / size).cast("bigint").alias(CHUNK), CELL, SLOT, HIGH, LOW)
+    placed = summed.select(F.expr(f"cast(floor({CELL} / {size}) AS bigint) AS {CHUNK}"), CELL, SLOT, HIGH, LOW)
     schema = ddl({CELL: "bigint", **({CODE: "bigint"} if groups is not None else {}), **_key_types(grid), **MEASURES})
-    rows = marker.unionByName(placed).groupBy(CHUNK).applyInArrow(publisher.function(), schema)
+    every = marker.unionByName(placed)
+    if chunks == 1:
+        # Few numbers, all for one worker: nothing needs to be grouped.
+        rows = every.coalesce(1).mapInArrow(of_all_batches(publisher.published), schema)
+    else:
+        rows = every.groupBy(CHUNK).applyInArrow(publisher.function(), schema)
     if groups is not None:
         rows = rows.join(F.broadcast(groups), CODE)
     if grid.cells * publisher.design.width <= _ONE_FILE:
