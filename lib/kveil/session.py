@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -94,6 +95,22 @@ def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkS
         for key, value in {**_LOCAL, **_jars(), _WAREHOUSE: _folder_of_this_process()}.items():
             builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+@contextmanager
+def in_short_methods(spark: SparkSession) -> Iterator[None]:
+    """Spark writes methods that HotSpot compiles while this lasts, also for a query of many steps; then as it did before."""
+    before = {key: spark.conf.get(key, None) for key in WIDE_ROWS}
+    for key, value in WIDE_ROWS.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, old in before.items():
+            if old is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, old)
 
 
 def _folder_of_this_process() -> str:

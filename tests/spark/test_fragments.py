@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from kveil.anonymize import fragments, staging
-from kveil.anonymize.tree_sql import leaf
+from kveil.anonymize.domains import codings
+from kveil.anonymize.tree_sql import leaf, with_cells
 from kveil.privacy.coding import Coding
 from kveil.privacy.models import Model
 from kveil.privacy.mondrian import partition
 from kveil.privacy.space import Fragment
 from kveil.privacy.taxonomy import Taxonomy
 from kveil.privacy.tree import Tree
+from kveil.session import in_short_methods
+from kveil.settings.anonymize import Anonymize
 from kveil.tables.schema import GENERALIZER, RELEASE
+from pyspark.sql import functions as F
 
 from tests.builders import purchases
 from tests.spark._released import anonymized, found
@@ -23,6 +27,15 @@ def of_rows(monkeypatch, rows: int) -> None:
     """Fragments of so many rows, known by every second of them."""
     monkeypatch.setattr(fragments, "ROWS_PER_FRAGMENT", rows)
     monkeypatch.setattr(fragments, "SAMPLED_PER_FRAGMENT", rows // 2)
+
+
+def test_spark_is_asked_for_short_methods_while_fragments_are_made_and_not_afterwards(spark):
+    key = "spark.sql.codegen.hugeMethodLimit"
+    before = spark.conf.get(key, None)
+    with pytest.raises(ZeroDivisionError), in_short_methods(spark):
+        assert spark.conf.get(key) == "8000"
+        raise ZeroDivisionError
+    assert spark.conf.get(key, None) == before
 
 
 def test_fragments_keep_the_guarantee_and_every_row_is_found_in_its_own_class(store, monkeypatch):
@@ -111,7 +124,7 @@ def test_a_tree_in_sql_sends_every_row_where_the_tree_does(store):
     # One tree per column, so that each is cut down to the last value, and one of all.
     trees = [grown(np.where(np.arange(len(CODINGS)) == j, codes, 0)) for j in range(len(CODINGS))] + [grown(codes)]
     assert all(j in trees[j].dimension for j in range(len(CODINGS)))
-    found = rows.select(*[leaf(tree, CODINGS).alias(f"t{i}") for i, tree in enumerate(trees)]).toPandas()
+    found = with_cells(rows, CODINGS).select(*[leaf(tree, CODINGS).alias(f"t{i}") for i, tree in enumerate(trees)]).toPandas()
     for i, tree in enumerate(trees):
         assert found[f"t{i}"].tolist() == tree.leaf_of(codes).tolist(), i
 
@@ -132,3 +145,23 @@ def _codes(coding: Coding, values: list[object]) -> np.ndarray:
     if coding.holds == "number":
         return coding.codes(np.array([np.nan if value is None else value for value in values], dtype=np.float64))
     return coding.codes(np.array(values, dtype=object))
+
+
+def test_a_thin_sample_cuts_fragments_of_the_same_size_that_are_safe(spark, monkeypatch):
+    """A table so large, beside what the driver takes, that the sample holds a tenth of what it else would."""
+    monkeypatch.setattr(fragments, "ROWS_PER_FRAGMENT", 1000)
+    monkeypatch.setattr(fragments, "SAMPLED_PER_FRAGMENT", 500)
+    monkeypatch.setattr(fragments, "MOST_SAMPLED", 1500)
+    settings = Anonymize.model_validate(
+        {"release": "r", "k": 5, "quasi_identifiers": {"day": {"kind": "number"}, "age": {"kind": "number"}}}
+    )
+    rows = spark.range(0, 30_000, 1, 2).selectExpr(
+        "hash(id) % 3000 person", "hash(id, 'd') % 900 day", "hash(id % 3000) % 80 age"
+    )
+    cut = fragments.fragments(rows, settings, codings(rows, settings), "person")
+    assert cut.count >= 12 and not cut.giants
+    numbered = cut.numbered(rows, codings(rows, settings))
+    held = numbered.groupBy(fragments.FRAGMENT).agg(F.count("*").alias("rows"), F.countDistinct("person").alias("people"))
+    found = held.toPandas()
+    assert found["rows"].max() < 3 * 1000
+    assert found["people"].min() >= settings.k

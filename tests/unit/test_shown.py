@@ -36,7 +36,7 @@ def test_the_size_of_a_range_label(label, size):
 
 
 def membership(classes: list[int], people: list[int]) -> Membership:
-    return Membership.of(np.array(classes, dtype=np.int32), np.array(people, dtype=np.int64))
+    return Membership(np.array(classes, dtype=np.int32), np.array(people, dtype=np.int64))
 
 
 def test_a_frequent_buyer_does_not_move_the_representatives():

@@ -77,7 +77,7 @@ def test_every_label_holds_the_values_it_covers_and_is_read_back(taxonomy, data)
     codes = np.array(data.draw(st.lists(code, min_size=1, max_size=30)), dtype=np.int64)
     classes = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(codes), max_size=len(codes))))
     classes = np.unique(classes, return_inverse=True)[1].astype(np.int32)
-    column = shown(coding, codes, Membership.of(classes, np.arange(len(codes))))
+    column = shown(coding, codes, Membership(classes, np.arange(len(codes))))
     for number, label in enumerate(column.labels):
         held = codes[classes == number]
         names, has_null = labels.members(label, coding)
@@ -123,7 +123,7 @@ def test_numbers_and_dates_have_the_bounds_of_their_node_and_a_mean_over_people(
     coding = Coding.of_taxonomy("age", taxonomy, "number", ((0, 4), (5, 9), (10, 14)))
     codes = coding.codes(np.array([1.5, 6.0, np.nan, 12.0, 99.0, -5.0, np.inf]))
     assert codes.tolist() == [0, 1, NULL, 2, 2, 0, 2]
-    column = shown(coding, codes[:4], Membership.of(np.array([0, 0, 0, 1], dtype=np.int32), np.arange(4)))
+    column = shown(coding, codes[:4], Membership(np.array([0, 0, 0, 1], dtype=np.int32), np.arange(4)))
     assert column.labels == ["0 .. 9 or null", "10 .. 14"]
     assert coding.lower(column.lowest).tolist() == [0, 10]
     assert coding.upper(column.highest).tolist() == [9, 14]

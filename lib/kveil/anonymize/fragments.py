@@ -1,7 +1,8 @@
 """Large partitions cut into fragments that fit a worker, each safely above the model, by a tree grown on a sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.arrow import codes_of, numbered
-from kveil.anonymize.tree_sql import leaf
+from kveil.anonymize.tree_sql import leaf, with_cells, without_cells
 from kveil.privacy.coding import Coding
 from kveil.privacy.models import Model, SensitiveRule
 from kveil.privacy.mondrian import partition
@@ -22,8 +23,12 @@ FRAGMENT = "kveil_fragment"
 ROWS_PER_FRAGMENT = 250_000
 """What one worker takes at once: some hundred megabytes as Arrow, classes and labels."""
 SAMPLED_PER_FRAGMENT = 2_000
+MOST_SAMPLED = 2_000_000
+"""Sampled rows of all partitions together, which the driver holds at once; some hundred megabytes."""
+_LEAST_SAMPLED = 50
+"""Sampled rows that tell a fragment's size to a seventh."""
 _SAFELY = 4
-"""A fragment's sample alone holds so many times the people and values that the model asks for."""
+"""A full sample of a fragment alone holds so many times the people and values that the model asks for."""
 _GIANT = 3
 """A fragment of more than so many times ROWS_PER_FRAGMENT is a giant: cuts halve, so one that could be cut is smaller."""
 
@@ -60,12 +65,12 @@ class Fragments:
             before += tree.classes
         return place.cast("int")
 
-    def number(self, codings: tuple[Coding, ...]) -> Column:
-        """The fragment of a clean row, 0 in partitions that are not cut."""
+    def numbered(self, rows: DataFrame, codings: tuple[Coding, ...]) -> DataFrame:
+        """Clean rows with their FRAGMENT, 0 in partitions that are not cut."""
         number = F.lit(0)
         for key, tree in self.trees.items():
             number = F.when(self._in_partition(key), leaf(tree, codings)).otherwise(number)
-        return number
+        return without_cells(with_cells(rows, codings).withColumn(FRAGMENT, number), codings)
 
     def is_giant(self) -> Column:
         """Whether a row that has its fragment's number lies in a giant."""
@@ -87,18 +92,46 @@ class Fragments:
         return self._in_partition(key) & (F.col(FRAGMENT) == number)
 
     def _in_partition(self, key: Key) -> Column:
-        here = F.lit(True)
-        for name, value in zip(self.partition_by, key, strict=True):
-            here &= F.col(name).cast("string").eqNullSafe(F.lit(value))
-        return here
+        return _is_partition(self.partition_by, key)
 
     def tree(self, key: Key) -> Tree | None:
         """The tree that cuts a partition, or None where it is one fragment."""
         return self.trees.get(key)
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a table is sampled: `per_fragment` of every ROWS_PER_FRAGMENT rows."""
+
+    per_fragment: int
+
+    @classmethod
+    def of(cls, rows: int, settings: Anonymize) -> "Sampling":
+        """For so many rows together: at most MOST_SAMPLED of them, as long as a fragment's share can show that it is safe."""
+        fitting = MOST_SAMPLED * ROWS_PER_FRAGMENT // max(rows, 1)
+        return cls(min(SAMPLED_PER_FRAGMENT, max(fitting, _LEAST_SAMPLED, 2 * max(_needs(settings)))))
+
+    @property
+    def share(self) -> float:
+        """The share of rows that is taken."""
+        return self.per_fragment / ROWS_PER_FRAGMENT
+
+    def rows(self, sampled: int) -> int:
+        """About how many rows stand behind so many sampled ones."""
+        return sampled * ROWS_PER_FRAGMENT // self.per_fragment
+
+    def safely(self, need: int) -> int:
+        """What a fragment's sample must hold where the model asks for `need`: what a smaller sample still can, never less."""
+        return max(need, _SAFELY * need * self.per_fragment // SAMPLED_PER_FRAGMENT)
+
+
+def _needs(settings: Anonymize) -> list[int]:
+    """How many people a class must hold, and how many values of each sensitive column."""
+    return [settings.k, *(role.distinct for role in settings.sensitive.values())]
+
+
 def fragments(clean: DataFrame, settings: Anonymize, codings: tuple[Coding, ...], person: str) -> Fragments:
-    """How to cut the partitions that are too large; by a sample whose size is a fixed share of a fragment's."""
+    """How to cut the partitions that are too large, by a sample of them that is bounded however large they are."""
     by = [F.col(name).cast("string").alias(name) for name in settings.partition_by]
     is_large = F.col("count") > 3 * ROWS_PER_FRAGMENT // 2
     sizes = clean.groupBy(*by).count()
@@ -108,17 +141,39 @@ def fragments(clean: DataFrame, settings: Anonymize, codings: tuple[Coding, ...]
     partitions, large = found.collect()[0]
     if not large:
         return Fragments(tuple(settings.partition_by))
-    rows = clean.where(F.col(person).isNotNull())
-    sample = rows.sample(SAMPLED_PER_FRAGMENT / ROWS_PER_FRAGMENT, seed=0).toArrow()
+    keys = [tuple(row[name] for name in settings.partition_by) for row in large]
+    sampling = Sampling.of(sum(row["count"] for row in large), settings)
+    here = reduce(Column.__or__, [_is_partition(settings.partition_by, key) for key in keys])
+    sample = _sample(clean.where(here), settings, person, sampling)
     trees: dict[Key, Tree] = {}
     giants: dict[Place, int] = {}
-    for key in (tuple(row[name] for name in settings.partition_by) for row in large):
-        tree, sampled = _grown(_of_partition(sample, settings, key), settings, codings, person)
+    for key in keys:
+        tree, sampled = _grown(_of_partition(sample, settings, key), settings, codings, sampling)
         if tree.classes > 1:
             trees[key] = tree
-        for number in np.flatnonzero(sampled > _GIANT * SAMPLED_PER_FRAGMENT).tolist():
-            giants[key, number] = int(sampled[number]) * ROWS_PER_FRAGMENT // SAMPLED_PER_FRAGMENT
+        for number in np.flatnonzero(sampled > _GIANT * sampling.per_fragment).tolist():
+            giants[key, number] = sampling.rows(int(sampled[number]))
     return Fragments(tuple(settings.partition_by), trees, giants, all_cut=len(trees) == partitions)
+
+
+def _sample(rows: DataFrame, settings: Anonymize, person: str, sampling: Sampling) -> pa.Table:
+    """Sampled rows that have a person: partition, quasi-identifiers, and numbers that tell people and values apart."""
+    names = dict.fromkeys([*settings.partition_by, *settings.quasi_identifiers])
+    # By their hashes, since texts may be long; two that share one count once, so that a fragment is the safer for it.
+    kept = [F.xxhash64(F.col(f"`{name}`")).alias(_kept(i)) for i, name in enumerate([person, *settings.sensitive])]
+    known = rows.where(F.col(f"`{person}`").isNotNull()).select(*[F.col(f"`{name}`") for name in names], *kept)
+    return known.sample(sampling.share, seed=0).toArrow()
+
+
+def _kept(i: int) -> str:
+    return f"kveil_kept_{i}"
+
+
+def _is_partition(partition_by: Sequence[str], key: Key) -> Column:
+    here = F.lit(True)
+    for name, value in zip(partition_by, key, strict=True):
+        here &= F.col(name).cast("string").eqNullSafe(F.lit(value))
+    return here
 
 
 def _of_partition(sample: pa.Table, settings: Anonymize, key: Key) -> pa.Table:
@@ -128,15 +183,15 @@ def _of_partition(sample: pa.Table, settings: Anonymize, key: Key) -> pa.Table:
     return sample
 
 
-def _grown(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], person: str) -> tuple[Tree, I64]:
+def _grown(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], sampling: Sampling) -> tuple[Tree, I64]:
     """Cuts at medians of the widest columns down to a fragment's rows, and the sampled rows of each fragment.
 
     People and sensitive values are kept as in diversity.
     """
-    if sample.num_rows < 2 * SAMPLED_PER_FRAGMENT:
+    if sample.num_rows < 2 * sampling.per_fragment:
         return ONE_LEAF, np.array([sample.num_rows])
-    kept = [numbered(sample[person]), *(numbered(sample[name]) for name in settings.sensitive)]
-    least = [settings.k, *(role.distinct for role in settings.sensitive.values())]
+    least = _needs(settings)
+    kept = [numbered(sample[_kept(i)]) for i in range(len(least))]
     fragment = Fragment(
         np.column_stack([codes_of(sample[each.name], each) for each in codings]),
         np.arange(sample.num_rows),
@@ -147,9 +202,10 @@ def _grown(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], p
     )
     # `least` of a sensitive column cannot exceed what the column holds, so asking for more would forbid every cut.
     rules = tuple(
-        SensitiveRule(min(_SAFELY * need, max(need, len(np.unique(of)) // 2))) for need, of in zip(least, kept, strict=True)
+        SensitiveRule(min(sampling.safely(need), max(need, len(np.unique(of)) // 2)))
+        for need, of in zip(least, kept, strict=True)
     )
-    found = partition(fragment, Model(SAMPLED_PER_FRAGMENT, rules))
+    found = partition(fragment, Model(sampling.per_fragment, rules))
     if found is None:
         return ONE_LEAF, np.array([sample.num_rows])
     return found[1], np.bincount(found[0], minlength=found[1].classes)

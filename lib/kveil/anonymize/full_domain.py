@@ -147,14 +147,14 @@ def _kept(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLev
 
 
 def _rows(kept: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType, tasks: int) -> DataFrame:
-    """Kept rows as staging holds them; where they get noise, equal rows meet in one of `tasks`, which tells them apart."""
+    """Kept rows as staging holds them; where noise has no names of rows, equal ones meet in one of `tasks`, to be counted."""
 
     def finish(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows:
                 yield from _finished(pa.Table.from_batches([batch]), kernel, frozen).to_batches()
 
-    if not kernel.settings.noise:
+    if not kernel.settings.noise or kernel.draws.named:
         return kept.mapInArrow(finish, schema)
     # A task's rows are together as they come; grouping them would sort every row to no end.
     together = of_all_batches(lambda table: _finished(table, kernel, frozen))

@@ -28,7 +28,7 @@ _PARTS = 1 << 20
 def by_fragments(rows: DataFrame, kernel: Kernel, schema: StructType) -> DataFrame:
     """Staging rows, trees among them, of clean rows (with the population's, if any); runs a job where there are giants."""
     cut, settings = kernel.fragments, kernel.settings
-    numbered = rows.withColumn(FRAGMENT, cut.number(kernel.codings))
+    numbered = cut.numbered(rows, kernel.codings)
     by = [*settings.partition_by, FRAGMENT]
     if not cut.giants and cut.all_cut and hasattr(DataFrame, "repartitionById"):
         # Every fragment is a task of its own: grouping would sort all rows first, to no end. Spark has this from 4.1 on.

@@ -46,7 +46,7 @@ def row_hash(columns: list[str]) -> Column:
 
 def used_columns(policy: Policy) -> list[str]:
     """The clean columns that the release reads, the person first."""
-    return list(dict.fromkeys([policy.person, *policy.anonymize.role_columns]))
+    return list(dict.fromkeys([policy.person, *policy.anonymize.role_columns, *policy.anonymize.noise_row]))
 
 
 def release_id(policy: Policy, clean_content: tuple[int, int], population_content: tuple[int, int] | None = None) -> str:
@@ -77,8 +77,8 @@ def guarantee_id(policy: Policy) -> str:
 
 
 def _guarantee(policy: Policy) -> list[Any]:
-    # A release without masks keeps the id that it had before there were any.
-    absent = set() if policy.anonymize.mask else {"mask"}
+    # A release without masks, or names of rows, keeps the id that it had before there were any.
+    absent = {name for name in ("mask", "noise_row") if not getattr(policy.anonymize, name)}
     guarantee = policy.anonymize.model_dump(mode="json", exclude=_NOT_PART_OF_A_RELEASE | absent)
     return [policy.name, policy.purpose, policy.person, guarantee, *_account(policy)]
 

@@ -128,14 +128,18 @@ class Kernel:
     def _shown(self, table: pa.Table, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
         """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
         rows = table[ROWS].to_numpy().astype(np.float64) if ROWS in table.column_names else None
-        everyone = Membership.of(classes, people, rows)
-        columns = {coding.name: shown(coding, codes[:, i], everyone) for i, coding in enumerate(self.codings)}
+        everyone = Membership(classes, people, rows)
+        parts = {name: self.settings.shown(name) for name in self.settings.quasi_identifiers}
         if inside.all():
-            return columns
-        ours = Membership.of(classes[inside], people[inside], None if rows is None else rows[inside])
+            return {
+                coding.name: shown(coding, codes[:, i], everyone, parts[coding.name]) for i, coding in enumerate(self.codings)
+            }
+        ours = Membership(classes[inside], people[inside], None if rows is None else rows[inside])
+        columns = {}
         for i, coding in enumerate(self.codings):
-            own = shown(coding, codes[inside, i], ours)
-            columns[coding.name] = replace(columns[coding.name], representative=own.representative)
+            covers = shown(coding, codes[:, i], everyone, set(parts[coding.name]) - {"representative"})
+            own = shown(coding, codes[inside, i], ours, set(parts[coding.name]) & {"representative"})
+            columns[coding.name] = replace(covers, representative=own.representative)
         return columns
 
     def _place(self, table: pa.Table) -> Place:

@@ -41,7 +41,7 @@ from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGI
 def run(ctx: Context) -> StageResult:
     """Publishes one release, once: a repeated run of the same data and guarantee spends, draws and publishes nothing."""
     clean = ctx.read(CLEAN).select(*used_columns(ctx.policy))
-    check_noise(clean, ctx.policy.anonymize)
+    check_noise(clean, ctx.policy.anonymize, ctx.policy.person)
     check_types(dict(clean.dtypes), ctx.policy.anonymize.mask)
     aggregates.check(ctx)
     with ctx.step("identify the release") as note:

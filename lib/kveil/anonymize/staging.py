@@ -22,6 +22,7 @@ from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.references import references
 from kveil.anonymize.secret import draws_of
 from kveil.context import Context
+from kveil.session import in_short_methods
 from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
 from kveil.tables.schema import RAW, STAGING
@@ -42,7 +43,8 @@ def make_staging(ctx: Context, release_id: str, rows: DataFrame, clean: DataFram
     if any(ctx.store.property_of(ref, key) != value for key, value in named.items()):
         ctx.store.destroy(ref)
         made = _generalized(ctx, rows, replace(kernel, draws=draws_of(ctx, release_id), masks=masks), schema)
-        with ctx.step("generalize and add noise") as note:
+        # What tells the fragment of a row has a step per cut.
+        with ctx.step("generalize and add noise") as note, in_short_methods(ctx.spark):
             ctx.store.replace(ref, made, properties={**named, **NO_STATISTICS})
             note.rows(ctx.store.read(ref).where(F.col(TREE).isNotNull()).count(), "fragments")
     if settings.suppress == "cell":

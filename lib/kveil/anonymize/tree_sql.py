@@ -1,10 +1,14 @@
-"""A tree over codes as a Spark SQL expression over the columns that were coded."""
+"""A tree over codes as a Spark SQL expression over the columns that were coded.
+
+A tree names a column at many nodes, and Java compiles no long method: so what a number is to the tree stands in a column of
+its own, computed once per row.
+"""
 
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.hierarchies import number_of
@@ -12,10 +16,21 @@ from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.tree import LEAF, Tree
 
 I64 = NDArray[np.int64]
+_CELL = "_kveil_cell_"
+
+
+def with_cells(rows: DataFrame, codings: tuple[Coding, ...]) -> DataFrame:
+    """The rows with the columns that `leaf` reads beside those that were coded."""
+    return rows.withColumns({_CELL + coding.name: _cell(coding) for coding in codings if not coding.is_text})
+
+
+def without_cells(rows: DataFrame, codings: tuple[Coding, ...]) -> DataFrame:
+    """The rows without these columns."""
+    return rows.drop(*[_CELL + coding.name for coding in codings])
 
 
 def leaf(tree: Tree, codings: tuple[Coding, ...], node: int = 0) -> Column:
-    """The leaf that a row reaches from a node: what `Tree.leaf_of` finds for the row's codes, null people and values included."""
+    """The leaf that a row `with_cells` reaches from a node: what `Tree.leaf_of` finds for its codes, nulls included."""
     if tree.dimension[node] == LEAF:
         return F.lit(int(tree.leaf[node]))
     coding = codings[tree.dimension[node]]
@@ -30,7 +45,7 @@ def _at_most(coding: Coding, threshold: int) -> Column:
     if coding.kind == "ordered":
         below = column.isin(list(coding.values[: threshold + 1])) if threshold >= 0 else column.isNull()
     else:
-        below = _cell(coding) <= threshold
+        below = F.col(_CELL + coding.name) <= threshold
     return F.coalesce(below, F.lit(True))
 
 
@@ -40,7 +55,7 @@ def _is_member(coding: Coding, members: I64) -> Column:
     null = F.lit(bool((members == NULL).any()))
     if coding.is_text:
         return F.when(F.col(coding.name).isNull(), null).otherwise(_is_text_of(coding, known))
-    return F.when(_cell(coding).isNull(), null).otherwise(_in_cells(coding, known))
+    return F.when(F.col(_CELL + coding.name).isNull(), null).otherwise(_in_cells(coding, known))
 
 
 def _is_text_of(coding: Coding, codes: I64) -> Column:
@@ -51,7 +66,7 @@ def _is_text_of(coding: Coding, codes: I64) -> Column:
 
 def _in_cells(coding: Coding, codes: I64) -> Column:
     """Whether the value lies in one of these leaves' cells; the first and the last reach to infinity."""
-    value, found = _cell(coding), F.lit(False)
+    value, found = F.col(_CELL + coding.name), F.lit(False)
     starts = [low for low, _ in coding.cells]
     # Neighbouring leaves make one range.
     ends = [*np.flatnonzero(np.diff(codes, prepend=-2) != 1).tolist(), len(codes)]
@@ -62,5 +77,6 @@ def _in_cells(coding: Coding, codes: I64) -> Column:
 
 
 def _cell(coding: Coding) -> Column:
+    """The number's or day's cell on the coding's grid."""
     column = F.col(coding.name)
     return F.unix_date(column) if coding.holds == "date" else F.floor(number_of(column) / coding.step)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kveil.privacy.classes import Part
 from kveil.privacy.coding import NULL, Coding
-from kveil.privacy.frozen import Frozen, Part, frozen
+from kveil.privacy.frozen import Frozen, frozen
 from kveil.privacy.taxonomy import Taxonomy
 from kveil.settings.anonymize import Anonymize
 

@@ -1,7 +1,10 @@
 """What each equivalence class shows of a column: label, bounds and a representative counted over people."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +16,41 @@ from kveil.privacy.taxonomy import Taxonomy
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
+Part = Literal["label", "bounds", "representative"]
+PARTS: tuple[Part, ...] = ("label", "bounds", "representative")
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Which person stands in which class: each row's (class, person) pair and each pair's class; how many rows a row
-    stands for.
+    """Which person stands in which class: each row's class and person number, both from 0, and how many rows a row stands
+    for.
     """
 
-    classes: int
     class_of_row: I32
-    pair_of_row: I64
-    class_of_pair: I64
+    people: I64
     weight_of_row: F64 | None = None
 
-    @classmethod
-    def of(cls, class_of_row: I32, people: I64, weights: F64 | None = None) -> "Membership":
-        """From each row's class and person number (both from 0) and its weight."""
-        width = int(people.max()) + 1
-        keys, pair_of_row = np.unique(class_of_row.astype(np.int64) * width + people, return_inverse=True)
-        return cls(int(class_of_row.max()) + 1, class_of_row, pair_of_row, keys // width, weights)
+    @cached_property
+    def classes(self) -> int:
+        """How many classes."""
+        return int(self.class_of_row.max()) + 1
+
+    @property
+    def pair_of_row(self) -> I64:
+        """Each row's pair of class and person."""
+        return self._pairs[1]
+
+    @property
+    def class_of_pair(self) -> I64:
+        """Each pair's class."""
+        return self._pairs[0]
+
+    @cached_property
+    def _pairs(self) -> tuple[I64, I64]:
+        # Only representatives are counted over pairs; sorting all rows for them is left out where none is shown.
+        width = int(self.people.max()) + 1
+        keys, pair_of_row = np.unique(self.class_of_row.astype(np.int64) * width + self.people, return_inverse=True)
+        return keys // width, pair_of_row
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Shown:
     """Per class: the label, the lowest and highest code without null (NULL where a class has nulls alone), and the
     representative: mean over people (number, date; NaN where null) or the code that most people hold (text).
 
-    In a hierarchy label and codes are those of the smallest node that covers the class.
+    In a hierarchy label and codes are those of the smallest node that covers the class. What was not asked for is null.
     """
 
     labels: list[str | None]
@@ -49,19 +67,32 @@ class Shown:
     representative: F64 | I64
 
 
-def shown(coding: Coding, codes: I64, membership: Membership) -> Shown:
-    """What the classes show of one column of codes [n]."""
+def shown(coding: Coding, codes: I64, membership: Membership, parts: Collection[Part] = PARTS) -> Shown:
+    """What the classes show of one column of codes [n]: the parts that are asked for."""
+    classes = membership.classes
+    nothing = np.full(classes, NULL)
+    texts: list[str | None] = [None] * classes
+    lowest, highest = nothing, nothing
+    if "label" in parts or "bounds" in parts:
+        texts, lowest, highest = _covered(coding, codes, membership, "label" in parts)
+    representative: F64 | I64 = nothing if coding.is_text else np.full(classes, np.nan)
+    if "representative" in parts:
+        representative = _mode(codes, membership) if coding.is_text else _mean(codes, membership, coding)
+    return Shown(texts, lowest, highest, representative)
+
+
+def _covered(coding: Coding, codes: I64, membership: Membership, labelled: bool) -> tuple[list[str | None], I64, I64]:
+    """Labels, and the lowest and highest codes."""
     has_null = np.zeros(membership.classes, dtype=bool)
     has_null[membership.class_of_row[codes == NULL]] = True
     lowest, highest = _extremes(codes, membership)
     if coding.taxonomy is not None:
-        texts, lowest, highest = _of_nodes(coding.taxonomy, lowest, highest, has_null)
-    elif coding.is_set:
-        texts = _set_labels(coding, codes, membership, has_null)
-    else:
-        texts = _range_labels(coding, lowest, highest, has_null)
-    representative = _mode(codes, membership) if coding.is_text else _mean(codes, membership, coding)
-    return Shown(texts, lowest, highest, representative)
+        return _of_nodes(coding.taxonomy, lowest, highest, has_null)
+    if not labelled:
+        return [None] * membership.classes, lowest, highest
+    if coding.is_set:
+        return _set_labels(coding, codes, membership, has_null), lowest, highest
+    return _range_labels(coding, lowest, highest, has_null), lowest, highest
 
 
 def _extremes(codes: I64, membership: Membership) -> tuple[I64, I64]:

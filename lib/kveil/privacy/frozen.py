@@ -4,19 +4,18 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.classes import Shown
+from kveil.privacy.classes import Part, Shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.full_domain import FrozenLevels, is_levels
 from kveil.privacy.local_recoding import Boxes
 from kveil.privacy.tree import Tree
 
 I64 = NDArray[np.int64]
-Part = Literal["label", "bounds", "representative"]
 
 
 class Frozen(Protocol):
