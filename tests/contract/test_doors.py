@@ -39,7 +39,7 @@ def test_databricks_runs_the_stages_in_order():
 def test_every_table_is_written_by_a_stage_or_by_the_frame():
     written = {table.pattern for stage in STAGES for table in stage.writes}
     inner = ("staging", "release_secret", "frequencies", "candidate", "trajectories", "features", "predictions")
-    inner += ("{source}_repaired", "{source}_repaired_in_turn", "{source}_facts")
+    inner += ("{source}_repaired", "{source}_repaired_in_turn", "{source}_facts", "{source}_once")
     inner += ("{source}_incoming", "aggregate_groups", "aggregate_secret")
     inside_a_stage = {"{policy}_" + name for name in inner} | {"{policy}_{source}_landing"}
     frame = {"run_log", "keys", "{policy}_erased", "{policy}_erasing", "erasure_log", "retention_log"}

@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 import json
+import re
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -8,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from kveil.clean.corrected import Copies, corrected, corrected_and_compared
 from kveil.clean.derive import derived, with_buckets
 from kveil.clean.history import person_days, with_days
 from kveil.clean.joins import check_unique, joined
 from kveil.clean.money import RATE, daily_rates, not_convertible, with_cents, with_rate
-from kveil.clean.rules import broken_range, corrected, without_duplicates
+from kveil.clean.rules import broken_range
 from kveil.clean.split import person_splits
 from kveil.clean.stage import run
 from kveil.errors import ContractError, SettingsError
@@ -39,12 +41,36 @@ class TestRules:
 
     def test_exact_duplicates_are_found_after_correction_and_whatever_their_zero(self, spark):
         rows = spark.createDataFrame(
-            [("A", 0.0), ("a ", -0.0), ("a", NAN), ("a", NAN), ("a", None)], "kind string, amount double"
+            [(1, "A", 0.0), (1, "a ", -0.0), (1, "a", NAN), (1, "a", NAN), (1, "a", None), (2, "a", 0.0), (None, "a", None)],
+            "person int, kind string, amount double",
         )
-        fixed = corrected(rows, [], ["kind"])
-        assert not fixed.all_differ
-        assert without_duplicates(fixed).count() == 3
-        assert corrected(rows.where("amount is null"), [], ["kind"]).all_differ
+        fixed, copies = corrected_and_compared(rows, [], ["kind"], "person")
+        assert (fixed.count, fixed.made_alike, copies.people, len(copies.parts)) == (7, 2, 3, 1)
+        kept = {}
+
+        def keep(rows, name):
+            kept[name] = rows
+            return rows
+
+        apart = copies.without(fixed.rows, "person", keep)
+        assert kept["once"].count() == 3, "the rows of other people are not kept"
+        everywhere = Copies(copies.people).without(fixed.rows, "person", keep)
+        assert sorted(map(str, apart.collect())) == sorted(map(str, everywhere.collect())) and apart.count() == 5
+        alone, none = corrected_and_compared(rows.where("amount is null"), [], ["kind"], "person")
+        assert none.parts == () and none.without(alone.rows, "person", keep) is alone.rows
+
+    def test_blanks_of_every_kind_are_seen(self, spark):
+        """What has none of them is not looked at closer, so each must be known."""
+        odd = [chr(sign) for sign in range(0x3001) if chr(sign).isspace() and re.match(r"[ \t\n\x0b\f\r\u00a0]", chr(sign))]
+        texts = (
+            [f"two{blank}adults" for blank in odd]
+            + [f"{blank}two adults" for blank in odd]
+            + [f"two adults{blank}" for blank in odd]
+        )
+        texts += ["two  adults", "two\u00a0 \tadults"]
+        rows = spark.createDataFrame([(text,) for text in texts], "kind string")
+        assert {row["kind"] for row in corrected(rows, [], ["kind"]).rows.collect()} == {"two adults"}
+        assert corrected(rows, ["two adults"], []).made_null == len(texts)
 
     @pytest.mark.parametrize(
         ("bounds", "kept"),

@@ -8,19 +8,17 @@ from pyspark.sql import functions as F
 
 from kveil.clean.casts import typed
 from kveil.clean.log import CleaningLog
-from kveil.clean.recipe import Applied, Keep, applied
+from kveil.clean.recipe import Applied, applied
 from kveil.clean.repair.shapes import masked
 from kveil.clean.suggest.memory import kind_of
+from kveil.clean.working import keeping
 from kveil.context import Context
 from kveil.settings.recipe import Cast, Drop, Duplicates, Step
-from kveil.tables.declaration import Table
-from kveil.tables.schema import CLEANED_CELLS, FACTS, RAW, REPAIRED, REPAIRED_IN_TURN, SUGGESTIONS
-from kveil.tables.store import NO_STATISTICS
+from kveil.tables.schema import CLEANED_CELLS, RAW, SUGGESTIONS
 
 _OLD = "_kveil_old_"
 _TEXT = "_kveil_text_"
 """What the steps made of a cell before its column got another type."""
-_WORKING: Mapping[str, Table] = {"rows": REPAIRED, "rows_in_turn": REPAIRED_IN_TURN, "facts": FACTS}
 
 
 def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:
@@ -35,11 +33,13 @@ def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:
     columns = sorted({step.column for step in steps if not isinstance(step, Drop)})
     with ctx.step(f"recipe for {source}") as note:
         before = raw.select("*", *[F.col(name).alias(_OLD + name) for name in columns])
-        done = applied(before, steps, _keep(ctx, source))
+        done = applied(before, steps, keeping(ctx, source))
         types = recipe.types(source)
         texts = {_TEXT + name: F.col(name) for name in types}
         rows = done.rows.withColumns({**texts, **{name: typed(F.col(name), to) for name, to in types.items()}})
-        differ = {name: _differs(name, types.get(name)) for name in columns}
+        # Where no step changed a cell, there is nothing to compare.
+        moved = {steps[i].column for i, cells in done.cells.items() if cells} | set(types)
+        differ = {name: _differs(name, types.get(name)) for name in columns if name in moved}
         told = _told(rows, differ, list(types))
         note.text = f"{told['touched']:,} of {told['rows']:,} rows changed, in {done.passes} passes"
         if done.unsettled:
@@ -61,22 +61,6 @@ def remember_decisions(ctx: Context) -> None:
     ]  # fmt: skip
     if decided:
         ctx.store.replace_where(ctx.ref(SUGGESTIONS), ctx.rows(SUGGESTIONS, decided), policy=ctx.policy.name)
-
-
-def destroy_working_tables(ctx: Context) -> None:
-    """Removes what the passes of repairs left behind."""
-    for source in ctx.policy.clean.sources_joined:
-        for table in _WORKING.values():
-            ctx.store.destroy(table.of(ctx.policy, source))
-
-
-def _keep(ctx: Context, source: str) -> Keep:
-    def keep(rows: DataFrame, name: str) -> DataFrame:
-        ref = _WORKING[name].of(ctx.policy, source)
-        ctx.store.replace(ref, rows, properties=NO_STATISTICS)
-        return ctx.store.read(ref, ctx.store.version(ref))
-
-    return keep
 
 
 def _told(rows: DataFrame, differ: Mapping[str, Column], typed_columns: Sequence[str]) -> dict[str, Any]:
@@ -125,7 +109,7 @@ def _log(log: CleaningLog, source: str, steps: Sequence[Step], done: Applied, to
         cells = told[f"lost_{step.column}"] if isinstance(step, Cast) else done.cells.get(i, 0)
         if step.column in done.unsettled and not isinstance(step, Cast):
             rule += ", left out since it never came to rest"
-        touched, samples = told[f"cells_{step.column}"], sorted(told[f"some_{step.column}"])
+        touched, samples = told.get(f"cells_{step.column}", 0), sorted(told.get(f"some_{step.column}", ()))
         log.add(source, rule, rows, rows, cells, rows_touched=touched, samples=samples)
 
 

@@ -17,15 +17,13 @@ def history_columns(history: History | None) -> list[str]:
     return [f"spend_{history.window_days}d", f"count_{history.window_days}d", "days_since_last"] if history else []
 
 
-def person_days(rows: DataFrame, person: str, history: History | None) -> DataFrame:
+def person_days(rows: DataFrame, person: str, history: History) -> DataFrame:
     """One row per person and `date` on which the person has rows, with what was known before that day.
 
     spend (sum of the amount) and count (rows) of the `window_days` days before the day, which itself never counts;
     days_since_last: days since the person's last earlier day with a row, null on the first. One person's many rows
     are summed per day before any window, so nobody's history is longer than the calendar.
     """
-    if history is None:
-        return rows.select(person, "date").distinct()
     spend, count, _ = history_columns(history)
     days = rows.groupBy(person, "date").agg(F.sum(history.amount).alias("_spent"), F.count("*").alias("_rows"))
     day = F.unix_date("date")

@@ -1,29 +1,30 @@
 """Applies a recipe's accepted steps to a source's rows, pass after pass, until nothing changes."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from kveil.clean.repair.cells import determinants, repaired
-from kveil.clean.repair.counts import Counts, few_valued
+from kveil.clean.repair.counts import Counts, about_distinct, few_valued
 from kveil.clean.repair.facts import MEANT_DDL, facts
 from kveil.clean.repair.likeness import MOST_VALUES, SHORTEST, likeness
 from kveil.clean.repair.spelling import merged
 from kveil.clean.steps import CellStep, after
-from kveil.settings.recipe import Fill, Merge, Repair, Step
+from kveil.clean.working import Keep
+from kveil.settings.recipe import Fill, Merge, NullTokens, Outlier, Repair, Step, Unusual
 
 MOST_PASSES = 8
 """Passes after which columns that still change are left as they were."""
 _TURNS = ("rows", "rows_in_turn")
 """A pass reads what the one before it wrote, so they write in turn."""
+_AT_ONCE = (NullTokens, Unusual, Outlier, Fill, Merge)
+"""Steps that have nothing left to do on a column on which they alone were done."""
+_DISTINCT = "distinct "
 _SHORTEST_TOLD = 2
 """Where other columns speak for or against a misspelling, it may be this short."""
-
-Keep = Callable[[DataFrame, str], DataFrame]
-"""Writes rows to a working table of a name and reads them back, so that they are computed once."""
 
 
 @dataclass
@@ -61,40 +62,59 @@ def _to_rest(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep) -> 
         total += changed
         if not +changed:
             return Applied(rows, dict(total), number), []
+        steps = _still_to_ask(steps, changed)
+        if not steps:
+            return Applied(rows, dict(total), number), []
     return Applied(rows, dict(total), MOST_PASSES), sorted({step.column for i, step in steps if changed[i]})
+
+
+def _still_to_ask(steps: Sequence[tuple[int, Step]], changed: Counter[int]) -> Sequence[tuple[int, Step]]:
+    """The steps that may change more: only repairs look at other columns, so without them a column that stayed will stay."""
+    if any(isinstance(step, Repair) for _, step in steps):
+        return steps
+    moved = {step.column for i, step in steps if changed[i]}
+    on = Counter(step.column for _, step in steps)
+    return [(i, step) for i, step in steps if step.column in moved and not (on[step.column] == 1 and isinstance(step, _AT_ONCE))]
 
 
 def _passed(rows: DataFrame, steps: Sequence[tuple[int, Step]], keep: Keep, name: str) -> tuple[DataFrame, Counter[int]]:
     """The rows after one pass, and the cells that each step changed. What repairs make of them is kept under the name."""
     first = [(i, step) for i, step in steps if isinstance(step, CellStep) and not isinstance(step, Fill)]
-    rows, changed = _cell_by_cell(rows, first)
     merges = [(i, step) for i, step in steps if isinstance(step, Merge)]
+    rows, changed, distinct = _cell_by_cell(rows, first, sorted({step.column for _, step in merges}))
     if merges:
-        rows, cells = _merged(rows, merges)
+        rows, cells = _merged(rows, merges, distinct)
         changed += cells
     repairs = [(i, step) for i, step in steps if isinstance(step, Repair)]
     if repairs:
         rows, cells = _repaired(rows, repairs, keep, name)
         changed += cells
     fills = [(i, step) for i, step in steps if isinstance(step, Fill)]
-    rows, cells = _cell_by_cell(rows, fills)
+    rows, cells, _ = _cell_by_cell(rows, fills)
     return rows, changed + cells
 
 
-def _cell_by_cell(rows: DataFrame, steps: Sequence[tuple[int, CellStep]]) -> tuple[DataFrame, Counter[int]]:
-    if not steps:
-        return rows, Counter()
+def _cell_by_cell(
+    rows: DataFrame, steps: Sequence[tuple[int, CellStep]], merging: Sequence[str] = ()
+) -> tuple[DataFrame, Counter[int], dict[str, int]]:
+    """The rows after the steps, the cells that each changed, and about how many values the columns to be merged then have."""
     values: dict[str, Column] = {}
     differ = {}
     for i, step in steps:
         before = values.get(step.column, F.col(step.column))
         values[step.column] = after(step, before, rows)
         differ[i] = ~before.eqNullSafe(values[step.column])
-    return rows.withColumns(values), _counted(rows, differ)
+    asked = [F.count_if(condition).alias(str(i)) for i, condition in differ.items()]
+    asked += [F.approx_count_distinct(values.get(name, F.col(name))).alias(_DISTINCT + name) for name in merging]
+    if not asked:
+        return rows, Counter(), {}
+    found = _first(rows.agg(*asked))
+    distinct = {name: found[_DISTINCT + name] for name in merging}
+    return rows.withColumns(values), Counter({i: found[str(i)] for i in differ}), distinct
 
 
-def _merged(rows: DataFrame, merges: Sequence[tuple[int, Merge]]) -> tuple[DataFrame, Counter[int]]:
-    counts = few_valued(rows, sorted({step.column for _, step in merges}), MOST_VALUES)
+def _merged(rows: DataFrame, merges: Sequence[tuple[int, Merge]], distinct: Mapping[str, int]) -> tuple[DataFrame, Counter[int]]:
+    counts = few_valued(rows, distinct, MOST_VALUES)
     changed: Counter[int] = Counter()
     for i, step in merges:
         others = merged(counts.get(step.column, {}), step.by)
@@ -121,7 +141,7 @@ def _replaced(rows: DataFrame, column: str, others: dict[str, str]) -> DataFrame
 
 def _repaired(rows: DataFrame, repairs: Sequence[tuple[int, Repair]], keep: Keep, name: str) -> tuple[DataFrame, Counter[int]]:
     asked = [repair for _, repair in repairs]
-    counts = few_valued(rows, [repair.column for repair in asked], MOST_VALUES)
+    counts = few_valued(rows, about_distinct(rows, [repair.column for repair in asked]), MOST_VALUES)
     known = keep(facts(rows, determinants(asked), _meant(rows.sparkSession, asked, counts)), "facts")
     before = {repair.column: F.col(repair.column).alias(f"_kveil_before_{repair.column}") for repair in asked}
     both = keep(repaired(rows.select("*", *before.values()), asked, known), name)
@@ -138,6 +158,11 @@ def _meant(spark: SparkSession, repairs: Sequence[Repair], counts: Counts) -> Da
 
 
 def _counted(rows: DataFrame, differ: dict[int, Column]) -> Counter[int]:
-    counts = rows.agg(*[F.count_if(condition).alias(str(i)) for i, condition in differ.items()]).first()
-    assert counts is not None, "an aggregation without groups has one row"
+    counts = _first(rows.agg(*[F.count_if(condition).alias(str(i)) for i, condition in differ.items()]))
     return Counter({i: counts[str(i)] for i in differ})
+
+
+def _first(aggregated: DataFrame) -> Row:
+    row = aggregated.first()
+    assert row is not None, "an aggregation without groups has one row"
+    return row

@@ -7,6 +7,8 @@ from kveil.settings.clean import Split
 from kveil.tables.keys import with_keyed_hash
 from kveil.tables.store import TableStore
 
+FEW_PEOPLE = 1_000_000
+"""So many people's splits fit every executor's memory."""
 _RANGE = 2**32
 
 

@@ -10,7 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.clean.by_recipe import by_recipe, destroy_working_tables, remember_decisions
+from kveil.clean.by_recipe import by_recipe, remember_decisions
+from kveil.clean.corrected import Copies, Corrected, corrected, corrected_and_compared
 from kveil.clean.derive import derived, with_buckets
 from kveil.clean.expect import judged
 from kveil.clean.fate import Trail
@@ -20,8 +21,9 @@ from kveil.clean.log import CleaningLog
 from kveil.clean.money import daily_rates, has_no_rate, not_convertible, with_cents, with_rate
 from kveil.clean.near import is_near_duplicate
 from kveil.clean.people.run import made_one
-from kveil.clean.rules import Corrected, broken_range, corrected, in_words, without_duplicates
-from kveil.clean.split import person_splits
+from kveil.clean.rules import broken_range, in_words
+from kveil.clean.split import FEW_PEOPLE, person_splits
+from kveil.clean.working import destroy_working_tables, keeping
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
@@ -36,22 +38,26 @@ def run(ctx: Context) -> StageResult:
     try:
         return _cleaned(ctx)
     finally:
-        if ctx.policy.clean.recipe.steps:
-            destroy_working_tables(ctx)
+        destroy_working_tables(ctx)
 
 
 def _cleaned(ctx: Context) -> StageResult:
     log, clean = CleaningLog(), ctx.policy.clean
-    raw = _corrected(ctx, clean.base, log)
+    raw, copies = _corrected_base(ctx, log)
     others = {name: _other(ctx, name, log) for name in _other_sources(ctx)}
-    raw = _with_one_id_each(ctx, raw, log)
-    base = Trail(clean.base, without_duplicates(raw).drop(RAW_ROW))
+    if clean.people is not None:
+        # With one id per person, rows may have become alike.
+        raw = replace(raw, rows=made_one(ctx, clean.base, raw.rows, log))
+        copies = replace(copies, parts=None)
+    with ctx.step(f"copies in {clean.base}"), _computable():
+        once = copies.without(raw.rows, ctx.policy.person, keeping(ctx, clean.base))
+    base = Trail(clean.base, once.drop(RAW_ROW))
 
     _remove_near_duplicates(ctx, base)
     _remove_out_of_range(ctx, base)
     _join_others(ctx, base, others)
     _date_and_convert(ctx, base, others)
-    table = _with_people_and_derived(ctx, base.staying(), raw.rows)
+    table = _with_people_and_derived(ctx, base.staying(), raw.rows, copies.people)
 
     with ctx.step("rows that stay") as note, _computable():
         counts = base.counts()
@@ -79,33 +85,48 @@ def _other_sources(ctx: Context) -> list[str]:
     return list(dict.fromkeys([*linked, *(join.source for join in clean.joins), *rates]))
 
 
-def _corrected(ctx: Context, name: str, log: CleaningLog) -> Corrected:
-    """A source's raw rows with their cells corrected, and the log of it."""
+def _corrected_base(ctx: Context, log: CleaningLog) -> tuple[Corrected, Copies]:
+    """The base's rows with their cells corrected, and where copies are; the log of it."""
     clean = ctx.policy.clean
-    with _computable():
-        rows = by_recipe(ctx, name, log)
+    rows = _after_recipe(ctx, clean.base, log)
+    with ctx.step(f"cells of {clean.base}") as note:
+        fixed, copies = corrected_and_compared(rows, clean.missing, clean.categories, ctx.policy.person)
+        note.text = _in_words(fixed)
+    _log_corrected(ctx, clean.base, fixed, log)
+    return fixed, copies
+
+
+def _corrected_other(ctx: Context, name: str, log: CleaningLog) -> DataFrame:
+    """A joined source's rows with their cells corrected, and the log of it."""
+    rows = _after_recipe(ctx, name, log)
     with ctx.step(f"cells of {name}") as note:
-        fixed = corrected(rows, clean.missing, clean.categories)
-        note.text = f"{fixed.made_null + fixed.made_alike:,} cells of {fixed.count:,} rows"
-    if clean.missing:
+        fixed = corrected(rows, ctx.policy.clean.missing, ctx.policy.clean.categories)
+        note.text = _in_words(fixed)
+    _log_corrected(ctx, name, fixed, log)
+    return fixed.rows
+
+
+def _after_recipe(ctx: Context, name: str, log: CleaningLog) -> DataFrame:
+    with _computable():
+        return by_recipe(ctx, name, log)
+
+
+def _in_words(fixed: Corrected) -> str:
+    return f"{fixed.made_null + fixed.made_alike:,} cells of {fixed.count:,} rows"
+
+
+def _log_corrected(ctx: Context, name: str, fixed: Corrected, log: CleaningLog) -> None:
+    if ctx.policy.clean.missing:
         log.add(name, "missing: listed tokens become null", fixed.count, fixed.count, fixed.made_null)
     if fixed.categories:
         rule = f"categories: trimmed, single blanks, lower case: {', '.join(fixed.categories)}"
         log.add(name, rule, fixed.count, fixed.count, fixed.made_alike)
-    return fixed
-
-
-def _with_one_id_each(ctx: Context, base: Corrected, log: CleaningLog) -> Corrected:
-    """The base with one id per person, by which rows may have become alike."""
-    if ctx.policy.clean.people is None:
-        return base
-    return replace(base, rows=made_one(ctx, ctx.policy.clean.base, base.rows, log), all_differ=False)
 
 
 def _other(ctx: Context, name: str, log: CleaningLog) -> Trail:
     """A joined source or the rates, corrected, with its own rules applied and logged."""
     joins = [join for join in ctx.policy.clean.joins if join.source == name]
-    rows = _corrected(ctx, name, log).rows if joins else ctx.read(RAW, name)
+    rows = _corrected_other(ctx, name, log) if joins else ctx.read(RAW, name)
     trail = Trail(name, made_one(ctx, name, rows.drop(RAW_ROW), log))
     _remove_out_of_range(ctx, trail)
     if trail.removals:
@@ -158,12 +179,15 @@ def _date_and_convert(ctx: Context, base: Trail, others: dict[str, Trail]) -> No
     base.rows = with_cents(base.rows, clean.money.columns)
 
 
-def _with_people_and_derived(ctx: Context, rows: DataFrame, raw: DataFrame) -> DataFrame:
+def _with_people_and_derived(ctx: Context, rows: DataFrame, raw: DataFrame, people: int) -> DataFrame:
     """The clean table: history, split and derived columns added, in the order in which they are declared."""
     clean, person = ctx.policy.clean, ctx.policy.person
-    splits = person_splits(ctx.store, raw.where(F.col(person).isNotNull()), person, clean.split)
-    days = person_days(rows, person, clean.history).join(splits, person)
-    full = rows.join(days, [person, "date"]).select(*rows.columns, *history_columns(clean.history), "split")
+    known, by = person_splits(ctx.store, raw.where(F.col(person).isNotNull()), person, clean.split), [person]
+    if people <= FEW_PEOPLE:
+        known = F.broadcast(known)
+    if clean.history is not None:
+        known, by = person_days(rows, person, clean.history).join(known, person), [person, "date"]
+    full = rows.join(known, by).select(*rows.columns, *history_columns(clean.history), "split")
     return derived(with_buckets(full, clean.buckets), clean.derive)
 
 

@@ -75,6 +75,14 @@ REPAIRED_IN_TURN = Table(
     "the source's columns and, as _kveil_before_NAME, what they held before the pass",
     REMADE,
 )
+ONCE = Table(
+    "restricted",
+    "{policy}_{source}_once",
+    "Rows of people who seem to have one twice, each once; destroyed when the clean table is written.",
+    (),
+    "the source's columns",
+    REMADE,
+)
 FACTS = Table(
     "restricted",
     "{policy}_{source}_facts",

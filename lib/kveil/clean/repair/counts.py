@@ -1,7 +1,7 @@
 """How often each value stands in each column: one pass over a table, whatever the number of its columns."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -26,13 +26,21 @@ def cells(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
     )
 
 
-def few_valued(rows: DataFrame, columns: Sequence[str], most: int) -> Counts:
-    """The values of those columns that have at most `most` distinct ones; two jobs. Columns without a value are left out."""
+def about_distinct(rows: DataFrame, columns: Sequence[str]) -> dict[str, int]:
+    """About how many values each column has; one job."""
     if not columns:
         return {}
     sketched = rows.agg(*[F.approx_count_distinct(name).alias(name) for name in columns]).first()
     assert sketched is not None, "an aggregation without groups has one row"
-    small = [name for name in columns if sketched[name] <= most * _SPREAD]
+    return sketched.asDict()
+
+
+def few_valued(rows: DataFrame, distinct: Mapping[str, int], most: int) -> Counts:
+    """The values of those columns that have at most `most` distinct ones; one job. Columns without a value are left out.
+
+    `distinct` has the columns that are asked for, with about how many values each has.
+    """
+    small = [name for name, about in distinct.items() if about <= most * _SPREAD]
     if not small:
         return {}
     # The sketch bounds what comes; the limit makes sure of it.

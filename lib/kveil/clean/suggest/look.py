@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from kveil.clean.repair.counts import Counts, few_valued
+from kveil.clean.repair.counts import Counts, about_distinct, few_valued
 from kveil.clean.repair.dependencies import Dependency, dependencies
 from kveil.clean.repair.likeness import MOST_VALUES
 from kveil.clean.suggest.words import known
@@ -65,4 +65,4 @@ def look(source: str, rows: DataFrame, types: Mapping[str, str]) -> Look:
     texts = [name for name, type_ in types.items() if type_ == "string"]
     seen = [F.left(F.col(name).cast("string"), F.lit(_LONGEST_SEEN)).alias(name) for name in types]
     sample = rows.select(*types).orderBy(F.xxhash64(*types)).limit(MOST_ROWS).select(*seen)
-    return Look(source, rows.count(), types, few_valued(rows, texts, MOST_VALUES), sample.toArrow())
+    return Look(source, rows.count(), types, few_valued(rows, about_distinct(rows, texts), MOST_VALUES), sample.toArrow())
