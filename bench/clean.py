@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from kveil.clean.people.linkage import ID, linked
-from kveil.clean.recipe import Keep, applied
+from kveil.clean.recipe import applied
 from kveil.clean.steps import after
+from kveil.clean.working import Keep
 from kveil.session import session
 from kveil.settings.people import People as PeopleSettings
 from kveil.settings.recipe import Recipe, Step, Unusual

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 from kveil.clean.people.linkage import ID, linked
-from kveil.clean.recipe import Keep, applied
+from kveil.clean.recipe import applied
+from kveil.clean.working import Keep
 from kveil.generate.bank import Generator
 from kveil.generate.size import Bank
 from kveil.settings.people import People

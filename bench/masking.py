@@ -3,7 +3,8 @@
 python -m bench.masking [--rows MILLIONS] [--repeats N]
 
 Masked are columns of bank transactions of 100,000 customers, 14 columns wide; a technique is measured as a job that
-reads the table, masks one column (all: twelve) and writes it.
+reads the table, masks one column (all: twelve) and writes it. A swap is measured apart: it needs the rows of a class
+together, so it is held against copying with that shuffle as well.
 """
 
 import argparse
@@ -16,8 +17,11 @@ from statistics import median
 import pyarrow as pa
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.masking.columns import type_of
+from kveil.anonymize.masking.swap import ROWS_PER_TASK, swapped
+from kveil.anonymize.noise import Draws
 from kveil.generate.identifiers import with_iban
 from kveil.session import session
+from kveil.settings.anonymize import Anonymize
 from kveil.settings.mask import (
     Bin,
     DateShift,
@@ -38,6 +42,7 @@ from pyspark.sql import functions as F
 from bench.measure import Book, cost_of
 from bench.transactions import transactions
 
+_SHUFFLED = "copying with a shuffle by class"
 GATHERED = 200_000
 """Rows that are masked at once, as many as a fragment of a release holds: each distinct value of these is masked once."""
 SAID = {"reason": "a benchmark", "linkable": True}
@@ -55,6 +60,16 @@ ROLES: dict[str, Mask] = {
     "age": Bin(technique="bin", edges=[25, 35, 45, 55, 65, 75], reason="a benchmark"),
     "note": Scrub(technique="scrub", **SAID),
 }
+SWAPPED = Anonymize.model_validate(
+    {
+        "release": "swapped",
+        "k": 10,
+        "release_columns": ["label"],
+        "quasi_identifiers": {"age": {"kind": "number"}, "gender": {"kind": "category"}, "occupation": {"kind": "category"}},
+        "mask": {"amount_cents": {"technique": "swap", "reason": "a benchmark"}},
+    }
+)
+"""Some 4,400 classes, whose amounts change places."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,15 @@ class Job:
 
         self._write(clean.mapInArrow(mask, ", ".join(f"{name} {kind}" for name, kind in kinds.items())), "masked")
 
+    def shuffled(self) -> None:
+        """Reads, brings the rows of each class together, writes."""
+        clean = self.table()
+        self._write(clean.repartition(1 + self.rows // ROWS_PER_TASK, *SWAPPED.class_columns()), "copy")
+
+    def swapped(self) -> None:
+        """Reads, swaps within classes, writes."""
+        self._write(swapped(self.table(), SWAPPED, Draws(secret=bytes(range(32)))), "masked")
+
     def table(self) -> DataFrame:
         """The rows."""
         return self.spark.read.format("delta").load(str(self.folder / "input"))
@@ -135,6 +159,7 @@ def measure(book: Book, job: Job, repeats: int) -> None:
     for name, role in ROLES.items():
         steps[f"{role.technique} ({name})"] = lambda name=name, role=role: job.masked({name: role})
     steps["all twelve columns"] = lambda: job.masked(ROLES)
+    steps |= {_SHUFFLED: job.shuffled, "swap (amount_cents)": job.swapped}
     costs = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
@@ -147,6 +172,8 @@ def measure(book: Book, job: Job, repeats: int) -> None:
             target = 2 if name.startswith("all") else None
             book.add(f"{name} over copying", cpu[name] / cpu["copy"], "CPU ratio", target)
             book.add(f"{name} over copying", wall[name] / wall["copy"], "time ratio", target)
+    swap = cpu["swap (amount_cents)"] / cpu[_SHUFFLED]
+    book.add(f"swap (amount_cents) over {_SHUFFLED}", swap, "CPU ratio")
 
 
 def main() -> None:

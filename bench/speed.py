@@ -11,6 +11,7 @@ from kveil.anonymize.giants import by_fragments
 from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.references import references
 from kveil.anonymize.remeasure import measured
+from kveil.session import in_short_methods
 from kveil.settings.anonymize import Anonymize
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -70,7 +71,8 @@ class Workload:
         coded = codings(clean, settings)
         cut = fragments(clean, settings, coded, "customer")
         kernel = Kernel(settings, coded, "customer", to_arrow_schema(schema), references(clean, "customer", settings), cut)
-        self._write(by_fragments(clean, kernel, schema), "staging")
+        with in_short_methods(self.spark):
+            self._write(by_fragments(clean, kernel, schema), "staging")
 
     def remeasure(self) -> None:
         """The guarantee, measured again; a broken one stops the benchmark."""
