@@ -210,6 +210,17 @@ class TestApplied:
         assert done.unsettled == ["town"]
         assert [tuple(row) for row in done.rows.collect()] == [("ab", "x")]
 
+    def test_a_column_whose_only_step_does_all_at_once_is_not_asked_again(self, spark, keep):
+        rows = keep(spark.createDataFrame([("a b", "1"), ("A-B", "x"), ("a b", "1")], "text string, other string"), "once")
+        merge = {"source": "base", "accept": True, "step": "merge", "column": "text", "by": "fingerprint"}
+        tokens = {"source": "base", "accept": True, "step": "null_tokens", "column": "text", "tokens": ["a b"]}
+        alone = applied(rows, Recipe.model_validate({"steps": [merge]}).accepted("base"), keep)
+        assert (alone.passes, as_texts(alone.rows)) == (1, as_texts(rows.withColumn("text", F.lit("a b"))))
+        # What another step of the column makes of a cell may be this one's work again.
+        both = applied(rows, Recipe.model_validate({"steps": [tokens, merge]}).accepted("base"), keep)
+        again = applied(keep(both.rows, "twice"), Recipe.model_validate({"steps": [tokens, merge]}).accepted("base"), keep)
+        assert both.passes > 1 and not +Counter(again.cells)
+
 
 HARD = [
     None, "", " ", "n/a", "x", "7", "007", "1,50", "12 kg", "9e9", "01/02/2020", "2020-02-30", "31.12.99", "Germany", "de",
