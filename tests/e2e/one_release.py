@@ -1,11 +1,14 @@
 """Anonymizes a small table in a session of its own and prints what was measured: `python -m tests.e2e.one_release LAKE`.
 
 With KVEIL_TEST_STUMBLE=FILE the first task that makes rows fails, and Spark tries it again.
+With KVEIL_TEST_LINGER=FOLDER the first ends when another has made the same; the folder has what each attempt made.
 """
 
 import json
 import os
 import sys
+import time
+import uuid
 from pathlib import Path
 
 from kveil.anonymize import fragments, stage, staging
@@ -32,6 +35,29 @@ class Stumbling(Kernel):
             return released(table)
 
         return once
+
+
+class Lingering(Kernel):
+    """Notes what every attempt at a fragment makes; the very first does not end before another attempt made it too."""
+
+    def function(self):
+        released, folder = super().function(), Path(os.environ["KVEIL_TEST_LINGER"])
+
+        def noted(table):
+            made = released(table)
+            place = "-".join(map(str, self._place(table)))
+            (folder / f"{place}.{uuid.uuid4().hex}").write_text("\n".join(sorted(map(str, made.to_pylist()))))
+            try:
+                (folder / "lingering").touch(exist_ok=False)
+            except FileExistsError:
+                return made
+            for _ in range(600):
+                if len(list(folder.glob(f"{place}.*"))) > 1:
+                    break
+                time.sleep(0.1)
+            return made
+
+        return noted
 
 
 Released = tuple[dict[str, float], list[str], list[str]]
@@ -65,6 +91,8 @@ def main(folder: str) -> None:
     """Prints what was released, as JSON."""
     if "KVEIL_TEST_STUMBLE" in os.environ:
         staging.Kernel = Stumbling
+    if "KVEIL_TEST_LINGER" in os.environ:
+        staging.Kernel = Lingering
     os.environ.update([NOISE_KEY])
     vars(fragments).update(SMALL_FRAGMENTS)
     print(json.dumps(released(session("kveil-one-release"), folder)))

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,19 +39,31 @@ def released_elsewhere(lake: Path, **environment: str) -> Released:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """A standalone master with one worker, in processes of their own; the master's address."""
+def cluster(folder: Path, workers: int = 1) -> Iterator[str]:
+    """A standalone master and workers of two cores together, in processes and at hosts of their own; the master's address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"spark://127.0.0.1:{port}"
     deploy = "org.apache.spark.deploy"
     master = ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
-    worker = ["worker.Worker", address, "--cores", "2", "--memory", "2g", "--webui-port", "0", "--work-dir", str(folder)]
+    worker = [
+        "worker.Worker",
+        address,
+        "--cores",
+        str(2 // workers),
+        "--memory",
+        "2g",
+        "--webui-port",
+        "0",
+        "--work-dir",
+        str(folder),
+    ]
     started = []
     try:
-        for name, *arguments in (master, worker):
-            log = (folder / f"{name}.log").open("w")
+        hosts = [[*worker, "--host", f"127.0.0.{i + 1}"] for i in range(workers)]
+        for i, (name, *arguments) in enumerate([master, *hosts]):
+            log = (folder / f"{name}{i}.log").open("w")
             command = [str(SPARK / "bin" / "spark-class"), f"{deploy}.{name}", *arguments]
             started.append(subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "SPARK_HOME": str(SPARK)}))
             time.sleep(4)
@@ -91,3 +104,28 @@ def test_local_mode_a_standalone_cluster_and_connect_keep_the_same_guarantee(spa
     for other in (standalone, connect):
         # Sampling depends on how rows lie in partitions, so fragments may be cut elsewhere; detail must not suffer.
         assert other["classes "] >= 0.9 * local["classes "]
+
+
+@pytest.mark.long
+def test_a_speculative_copy_of_a_task_draws_what_the_task_draws(spark, tmp_path, monkeypatch):
+    monkeypatch.setenv(*NOISE_KEY)
+    for name, value in SMALL_FRAGMENTS.items():
+        monkeypatch.setattr(fragments, name, value)
+    _, _, noisy = released(spark, str(tmp_path / "local"))
+    made = tmp_path / "made"
+    made.mkdir()
+    # Spark copies a slow task to another host only, so there are two.
+    (tmp_path / "spark-defaults.conf").write_text(
+        "spark.speculation true\nspark.speculation.quantile 0.1\nspark.speculation.task.duration.threshold 3s\n"
+    )
+    with cluster(tmp_path, workers=2) as address:
+        metrics, _, again = released_elsewhere(
+            tmp_path / "cluster", KVEIL_MASTER=address, KVEIL_TEST_LINGER=str(made), SPARK_CONF_DIR=str(tmp_path)
+        )
+    check(metrics)
+    attempts = defaultdict(list)
+    for file in made.glob("*.*"):
+        attempts[file.stem].append(file.read_text())
+    twice = [texts for texts in attempts.values() if len(texts) > 1]
+    assert twice and all(len(set(texts)) == 1 for texts in twice)
+    assert noisy == again
