@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import itertools
 import json
 import re
 from datetime import date, datetime, timedelta
@@ -71,6 +72,18 @@ class TestRules:
         rows = spark.createDataFrame([(text,) for text in texts], "kind string")
         assert {row["kind"] for row in corrected(rows, [], ["kind"]).rows.collect()} == {"two adults"}
         assert corrected(rows, ["two adults"], []).made_null == len(texts)
+
+    @pytest.mark.parametrize("tokens", [["a", "ba"], ["A b", "ba"], [""]])
+    def test_tokens_and_spellings_are_what_their_definition_says_of_every_short_text(self, spark, tokens):
+        """All texts of up to five signs; the rules look closer only at those that a cheaper look does not rule out."""
+        texts = ["".join(signs) for n in range(6) for signs in itertools.product(" \t\u00a0aBb", repeat=n)]
+        rows = spark.createDataFrame(list(enumerate(texts)), "n int, text string")
+        plain = {text: re.sub("[ \t\u00a0]+", " ", text).strip(" ").lower() for text in texts}
+        spelled = {row["n"]: row["text"] for row in corrected(rows, [], ["text"]).rows.collect()}
+        assert [spelled[i] for i in range(len(texts))] == [plain[text] for text in texts]
+        left = {row["n"]: row["text"] for row in corrected(rows, tokens, []).rows.collect()}
+        missing = {token.lower() for token in tokens}
+        assert [left[i] for i in range(len(texts))] == [None if plain[text] in missing else text for text in texts]
 
     @pytest.mark.parametrize(
         ("bounds", "kept"),

@@ -1,6 +1,8 @@
 """A source's raw rows after the policy's recipe, with the log of it, old values where they are kept, and decisions remembered."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -40,7 +42,7 @@ def by_recipe(ctx: Context, source: str, log: CleaningLog) -> DataFrame:
         # Where no step changed a cell, there is nothing to compare.
         moved = {steps[i].column for i, cells in done.cells.items() if cells} | set(types)
         differ = {name: _differs(name, types.get(name)) for name in columns if name in moved}
-        told = _told(rows, differ, list(types))
+        told = _told(rows, differ, list(types)) | {"rows": raw.count()}
         note.text = f"{told['touched']:,} of {told['rows']:,} rows changed, in {done.passes} passes"
         if done.unsettled:
             note.text += f"; left as they were, since repairs of them never came to rest: {', '.join(done.unsettled)}"
@@ -64,11 +66,12 @@ def remember_decisions(ctx: Context) -> None:
 
 
 def _told(rows: DataFrame, differ: Mapping[str, Column], typed_columns: Sequence[str]) -> dict[str, Any]:
-    """Rows, rows touched, and per column its changed cells, up to three masked changes, the same on any partitioning, and the
+    """The rows touched, and per column its changed cells, up to three masked changes, the same on any partitioning, and the
     cells that another type lost.
     """
+    lost = {name: F.col(_TEXT + name).isNotNull() & F.col(name).isNull() for name in typed_columns}
     any_ = F.lit(False)
-    asked = [F.count("*").alias("rows")]
+    asked = []
     for name, differs in differ.items():
         any_ = any_ | differs
         change = F.when(differs, F.concat_ws(" -> ", _masked(_OLD + name), _masked(name)))
@@ -77,8 +80,10 @@ def _told(rows: DataFrame, differ: Mapping[str, Column], typed_columns: Sequence
             F.count_if(differs).alias(f"cells_{name}"),
             F.array_distinct(F.array_compact(F.array(*some))).alias(f"some_{name}"),
         ]
-    asked += [F.count_if(F.col(_TEXT + name).isNotNull() & F.col(name).isNull()).alias(f"lost_{name}") for name in typed_columns]
-    found = rows.agg(*asked, F.count_if(any_).alias("touched")).first()
+    asked += [F.count_if(is_lost).alias(f"lost_{name}") for name, is_lost in lost.items()]
+    # Aggregates of texts are slow for every row, changed or not: only rows that they tell of reach them.
+    told = rows.where(reduce(or_, lost.values(), any_))
+    found = told.agg(*asked, F.count_if(any_).alias("touched")).first()
     assert found is not None, "an aggregation without groups has one row"
     return found.asDict()
 
