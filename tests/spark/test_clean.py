@@ -60,6 +60,19 @@ class TestRules:
         alone, none = corrected_and_compared(rows.where("amount is null"), [], ["kind"], "person")
         assert none.parts == () and none.without(alone.rows, "person", keep) is alone.rows
 
+    def test_changes_of_a_hundred_text_columns_are_counted_each_beside_the_people(self, spark):
+        """More bits than fit in one word, of which the first holds half a hash of the person as well."""
+        names = [f"c{i:03d}" for i in range(100)]
+        cells = [[" A" if (i * 7 + j) % 13 == 0 else "none" if (i + j) % 17 == 0 else "b" for i in range(100)] for j in range(40)]
+        rows = spark.createDataFrame([(j % 9 - 4, *cell) for j, cell in enumerate([*cells, cells[3]])], ["person", *names])
+        fixed, copies = corrected_and_compared(rows, ["none"], names[20:], "person")
+        flat = [(i, cell) for row in [*cells, cells[3]] for i, cell in enumerate(row)]
+        assert fixed.made_null == sum(cell == "none" for _, cell in flat)
+        assert fixed.made_alike == sum(cell == " A" and i >= 20 for i, cell in flat)
+        assert (fixed.count, copies.people, copies.parts) == (41, 9, ())
+        again = rows.where("person = -1").unionByName(rows)
+        assert len(corrected_and_compared(again, ["none"], names[20:], "person")[1].parts) == 1
+
     def test_blanks_of_every_kind_are_seen(self, spark):
         """What has none of them is not looked at closer, so each must be known."""
         odd = [chr(sign) for sign in range(0x3001) if chr(sign).isspace() and re.match(r"[ \t\n\x0b\f\r\u00a0]", chr(sign))]

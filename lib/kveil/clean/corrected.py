@@ -59,15 +59,18 @@ def corrected_and_compared(
 ) -> tuple[Corrected, Copies]:
     """The same for rows of people, and where among them copies are, in one pass and a shuffle of few numbers per row."""
     made = _Made.of(rows, missing, categories)
-    numbers = made.cells.select(_HASH, *made.words, _hash_of(rows, {}, [person]).alias("who"))
+    # Two numbers per row go through the shuffle: half a hash of the person rides beside the first changes.
+    first, *others = made.words
+    beside = F.col(first).bitwiseOR(F.shiftleft(_hash_of(rows, {}, [person]), _HALF)).alias(first)
+    numbers, who = made.cells.select(_HASH, beside, *others), F.shiftright(first, _HALF)
     # Sorted rather than grouped: nearly every hash is a group of its own, for which aggregation in memory is slow.
     is_again = F.lag(_HASH).over(Window.partitionBy(_HASH).orderBy(_HASH)).isNotNull()
     counts = (
-        numbers.withColumn("again", F.when(is_again, _part(F.col("who"))))
+        numbers.withColumn("again", F.when(is_again, _part(who)))
         .agg(
             F.count("*").alias("rows"),
             *made.counted(),
-            F.approx_count_distinct("who").alias("people"),
+            F.approx_count_distinct(who).alias("people"),
             F.collect_set("again").alias("parts"),
         )
         .first()
@@ -80,7 +83,8 @@ def corrected_and_compared(
 
 _HASH, _NEW, _WORD = "_kveil_hash", "_kveil_new_", "_kveil_changed_"
 _NULLED, _ALIKE = "nulled", "alike"
-_BITS = 63
+_HALF, _BITS = 32, 63
+"""Bits that the first word leaves free, and that another word holds."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class _Made:
 
     @property
     def words(self) -> list[str]:
-        """The columns of bits."""
+        """The columns of bits; the first uses half of its own at most, and there is always one."""
         return [f"{_WORD}{i}" for i, _ in enumerate(_in_words(self.changes))]
 
     def counted(self) -> list[Column]:
@@ -139,7 +143,8 @@ class _Made:
 
 
 def _in_words(changes: Sequence[tuple[str, str]]) -> list[Sequence[tuple[str, str]]]:
-    return [changes[i : i + _BITS] for i in range(0, len(changes), _BITS)]
+    first = _HALF - 1
+    return [changes[:first], *(changes[i : i + _BITS] for i in range(first, len(changes), _BITS))]
 
 
 def _is_changed(kind: str, name: str) -> Column:
@@ -152,7 +157,7 @@ def _word(conditions: Sequence[Column]) -> Column:
         F.when(condition, F.lit(1 << i).cast("bigint")).otherwise(F.lit(0).cast("bigint"))
         for i, condition in enumerate(conditions)
     ]
-    return reduce(Column.bitwiseOR, bits)
+    return reduce(Column.bitwiseOR, bits, F.lit(0).cast("bigint"))
 
 
 def _part(who: Column) -> Column:

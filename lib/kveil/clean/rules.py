@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,17 +11,18 @@ from kveil.settings.clean import RangeRule
 
 _BLANK_SIGNS = " \t\n\x0b\f\r\u00a0"
 _BLANKS = f"[{_BLANK_SIGNS}]+"
+_ODD = "^ | $|  |[\\t\\n\\x0b\\f\\r\u00a0]"
 
 
 def without_tokens(text: Column, tokens: Sequence[str]) -> Column:
     """Null where the text, trimmed and whatever its case, is one of the tokens; else the text as it is."""
     bare = [re.sub(_BLANKS, " ", token).strip() for token in tokens]
-    # A text that is a token without blanks has none but around it.
-    inside = any(" " in token for token in bare)
-    tidy, is_untidy = (_trimmed(text), _is_untidy(text)) if inside else (F.trim(text, F.lit(_BLANK_SIGNS)), _has_blank_end(text))
-    # Most cells are longer than any token and have no blank to lose, which is seen much faster than they are trimmed.
-    may_be = is_untidy | (F.length(text) <= max(len(token) for token in bare))
-    return F.when(~(may_be & F.lower(tidy).isin(*[F.lower(F.lit(token)) for token in bare])), text)
+    if any(" " in token for token in bare):
+        return F.when(~_is_one_of(_trimmed(text), bare), text)
+    # A text that is a token without blanks has none but around it. Most texts are longer than any token and have no blank to
+    # lose, which is seen much faster than they are trimmed.
+    may_be = (F.length(text) <= max(len(token) for token in bare)) | _may_have_blank_end(text)
+    return F.when(~(may_be & _is_one_of(F.trim(text, F.lit(_BLANK_SIGNS)), bare)), text)
 
 
 def one_spelling(text: Column) -> Column:
@@ -52,13 +51,13 @@ def in_words(rule: RangeRule) -> str:
 
 def _trimmed(text: Column) -> Column:
     """No blanks around, one blank inside. Most cells are so already, which is seen much faster than it is done."""
-    return F.when(_is_untidy(text), F.trim(F.regexp_replace(text, _BLANKS, " "))).otherwise(text)
+    return F.when(text.rlike(_ODD), F.trim(F.regexp_replace(text, _BLANKS, " "))).otherwise(text)
 
 
-def _is_untidy(text: Column) -> Column:
-    """Whether the text has blanks around it, several in a row, or other blank signs than the blank."""
-    return reduce(or_, [text.contains(sign) for sign in _BLANK_SIGNS[1:]], _has_blank_end(text) | text.contains("  "))
+def _is_one_of(text: Column, tokens: Sequence[str]) -> Column:
+    return F.lower(text).isin(*[F.lower(F.lit(token)) for token in tokens])
 
 
-def _has_blank_end(text: Column) -> Column:
-    return reduce(or_, [text.startswith(sign) | text.endswith(sign) for sign in _BLANK_SIGNS])
+def _may_have_blank_end(text: Column) -> Column:
+    """False only where no blank sign is at an end. All but one sort before any letter; asking for each would be a long method."""
+    return (text < "!") | (F.substring(text, -1, 1) < "!") | text.contains("\u00a0")

@@ -26,7 +26,7 @@ from kveil.clean.split import FEW_PEOPLE, person_splits
 from kveil.clean.working import destroy_working_tables, keeping
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
-from kveil.session import SPARK_ERRORS
+from kveil.session import SPARK_ERRORS, in_short_methods
 from kveil.settings.expect import Referential
 from kveil.settings.regimes import limits
 from kveil.tables.schema import CLEAN, CLEANING_LOG, QUALITY_METRICS, QUARANTINE, RAW, RAW_ROW
@@ -36,7 +36,9 @@ from kveil.tables.store import NO_STATISTICS
 def run(ctx: Context) -> StageResult:
     """Writes the clean table, the quarantine of clean and the cleaning log; nothing of it when no row would be left."""
     try:
-        return _cleaned(ctx)
+        # A table of many text columns makes a long step of each look at its cells.
+        with in_short_methods(ctx.spark):
+            return _cleaned(ctx)
     finally:
         destroy_working_tables(ctx)
 
