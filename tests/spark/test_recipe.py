@@ -210,6 +210,17 @@ class TestApplied:
         assert done.unsettled == ["town"]
         assert [tuple(row) for row in done.rows.collect()] == [("ab", "x")]
 
+    @pytest.mark.parametrize("few", [0, 100])
+    def test_values_are_merged_alike_by_the_plan_and_by_a_join(self, spark, keep, monkeypatch, few):
+        monkeypatch.setattr("kveil.clean.recipe._FEW", few)
+        texts = [None, "", "caf\u00e9", "Caf\u00e9 ", "caf\u00e9", "tea", "TEA", "tea", "x y", "y, x", "x y", "alone"]
+        rows = keep(spark.createDataFrame(list(enumerate(texts)), "n int, text string"), "once")
+        merge = {"source": "base", "accept": True, "step": "merge", "column": "text", "by": "fingerprint"}
+        done = applied(rows, Recipe.model_validate({"steps": [merge]}).accepted("base"), keep)
+        meant = {"Caf\u00e9 ": "caf\u00e9", "TEA": "tea", "y, x": "x y"}
+        assert done.rows.columns == rows.columns and done.cells == {0: 3}
+        assert [row["text"] for row in done.rows.orderBy("n").collect()] == [meant.get(text, text) for text in texts]
+
     def test_a_column_whose_only_step_does_all_at_once_is_not_asked_again(self, spark, keep):
         rows = keep(spark.createDataFrame([("a b", "1"), ("A-B", "x"), ("a b", "1")], "text string, other string"), "once")
         merge = {"source": "base", "accept": True, "step": "merge", "column": "text", "by": "fingerprint"}

@@ -22,6 +22,8 @@ _TURNS = ("rows", "rows_in_turn")
 """A pass reads what the one before it wrote, so they write in turn."""
 _AT_ONCE = (NullTokens, Unusual, Outlier, Fill, Merge)
 """Steps that have nothing left to do on a column on which they alone were done."""
+_FEW = 100
+"""Values up to which exchanging them is a part of the plan."""
 _DISTINCT = "distinct "
 _SHORTEST_TOLD = 2
 """Where other columns speak for or against a misspelling, it may be this short."""
@@ -133,7 +135,12 @@ def _after_merge(counts: dict[str, int], others: dict[str, str]) -> dict[str, in
 
 
 def _replaced(rows: DataFrame, column: str, others: dict[str, str]) -> DataFrame:
-    """The rows with the column's values exchanged as told; a join, since a plan with thousands of branches is slow."""
+    """The rows with the column's values exchanged as told; many by a join, since a plan of thousands of values is slow."""
+    if len(others) <= _FEW:
+        # Most rows hold none of them, which a set tells at once.
+        known = F.create_map(*[F.lit(text) for pair in others.items() for text in pair])
+        value = F.col(column)
+        return rows.withColumn(column, F.when(value.isin(list(others)), F.element_at(known, value)).otherwise(value))
     table = rows.sparkSession.createDataFrame(list(others.items()), "_kveil_value string, _kveil_other string")
     found = rows.join(F.broadcast(table), rows[column] == F.col("_kveil_value"), "left")
     return found.withColumn(column, F.coalesce("_kveil_other", column)).select(*rows.columns)
