@@ -1,6 +1,6 @@
 """The laws that noise should follow, written down independently of the samplers, and how well draws fit them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import chisquare
@@ -23,6 +23,27 @@ def discrete_gaussian(variance: float) -> Cdf:
     mass = np.exp(-(np.arange(-edge, edge + 1.0) ** 2) / (2 * variance))
     total = np.cumsum(mass) / mass.sum()
     return lambda x: total[np.clip(x + edge, 0, 2 * edge)]
+
+
+def noisy_max(scores: Sequence[int], b: float) -> np.ndarray:
+    """How likely each score is to be the highest (of equals the first) once discrete Laplace noise of scale b is added to all.
+
+    By summation over what the winner's noisy score can be, out to 40 scales, and over no score that lies further below.
+    """
+    law, best = discrete_laplace(b), np.array(scores) - max(scores)
+    reach = int(40 * b)
+    noisy = np.arange(-reach, reach + 1)
+    at_most = np.array([law(noisy - each) for each in best])
+    below = np.array([law(noisy - 1 - each) for each in best])
+    mass = at_most - below
+    first = np.cumprod(np.vstack([np.ones(len(noisy)), below[:-1]]), axis=0)
+    later = np.cumprod(np.vstack([np.ones(len(noisy)), at_most[:0:-1]]), axis=0)[::-1]
+    return (mass * first * later).sum(axis=1)
+
+
+def fits(found: np.ndarray, chances: np.ndarray) -> float:
+    """Chi-squared goodness of fit of how often each of some outcomes was found."""
+    return float(chisquare(*_pooled(found, chances / chances.sum() * found.sum())).pvalue)
 
 
 def p_value(draws: np.ndarray, law: Cdf, reach: float, bins: int = 80) -> float:

@@ -16,6 +16,7 @@ from kveil.settings import Policy
 from kveil.settings.aggregates import Aggregate
 
 from tests.builders import shop
+from tests.oracles.noise_laws import fits, noisy_max
 from tests.unit.test_settings import problems
 
 BOUNDS = {"epsilon": "0.25", "at": [0, "0.95"], "within": [0, 10**6]}
@@ -26,6 +27,9 @@ SPENT = {
     "contribution": {"rows": 10},
 }
 KEY = "anonymize.aggregates.monthly.measures.spent"
+
+
+REJECT = 1e-12
 
 
 def bits(size: int) -> KeyedBits:
@@ -64,36 +68,55 @@ def test_no_person_moves_a_score_by_more_than_is_claimed(counts, share, data):
     assert max(abs(a - b) for a, b in zip(one, two, strict=True)) <= sensitivity(share, most)
 
 
+def wins(counts: list[int], share: Q, most: int, epsilon: Q, up: bool, runs: int) -> np.ndarray:
+    """How often each threshold won."""
+    return np.bincount([chosen(counts, share, most, epsilon, up, bits(len(counts))) for _ in range(runs)], minlength=len(counts))
+
+
+def chances(counts: list[int], share: Q, most: int, epsilon: Q, up: bool) -> np.ndarray:
+    """How likely each threshold is to win; the noise's scale is the published one, twice the sensitivity over epsilon."""
+    return noisy_max(scores(counts, share, most, epsilon, up), float(2 * sensitivity(share, most) / epsilon))
+
+
+@pytest.mark.parametrize(("share", "up"), [(Q(1, 2), True), (Q(1, 20), False), (Q(99, 100), True)])
+def test_each_threshold_wins_as_often_as_its_law_says(share, up):
+    counts, most, epsilon = [40, 10, 0, 25, 60, 5], 10, Q(1)
+    found = wins(counts, share, most, epsilon, up, 4000)
+    assert fits(found, chances(counts, share, most, epsilon, up)) > REJECT
+    assert fits(found, chances(counts, share, most, epsilon * 2, up)) < REJECT
+
+
 @pytest.mark.parametrize(("share", "up"), [(Q(5, 100), False), (Q(95, 100), True)])
 def test_of_many_people_the_quantile_is_found_to_a_step(share, up):
     values = np.random.default_rng(2).lognormal(8, 1, 200_000)
-    places = thresholds(0, 10**7)
+    places = np.array(thresholds(0, 10**7))
     counts = np.histogram(values, [*places, places[-1] + 1])[0].tolist()
-    for _ in range(20):
-        found = places[chosen(counts, share, 10, Q(1, 10), up, bits(len(places)))]
-        assert 0.9 < found / np.quantile(values, float(share)) < 1.1
+    near = np.abs(places / np.quantile(values, float(share)) - 1) < 0.1
+    law = chances(counts, share, 10, Q(1, 10), up)
+    assert law[~near].sum() < 0.001
+    assert fits(wins(counts, share, 10, Q(1, 10), up, 500), law) > REJECT
 
 
-def test_where_all_values_are_one_the_range_is_tight():
-    places = thresholds(0, 10**7)
+@pytest.mark.parametrize(("share", "up", "near"), [(Q(1, 100), False, (448, 500)), (Q(99, 100), True, (501, 600))])
+def test_where_all_values_are_one_the_range_is_tight(share, up, near):
+    """Each threshold away from the value is about a third as likely as the one before; none on its other side ever wins."""
+    places = np.array(thresholds(0, 10**7))
     counts = np.histogram(np.full(100_000, 500), [*places, places[-1] + 1])[0].tolist()
-    for _ in range(20):
-        assert 400 < places[chosen(counts, Q(1, 100), 10, Q(1, 2), False, bits(len(places)))] <= 500
-        # Each of the 32 steps up to here is about a third as likely as the one before.
-        assert 500 < places[chosen(counts, Q(99, 100), 10, Q(1, 2), True, bits(len(places)))] < 2048
+    law = chances(counts, share, 10, Q(1, 2), up)
+    assert law[(places >= near[0]) & (places <= near[1])].sum() > 0.95
+    assert law[places <= 500 if up else places > 500].sum() < REJECT
+    assert fits(wins(counts, share, 10, Q(1, 2), up, 500), law) > REJECT
 
 
 def test_one_person_more_changes_the_odds_by_the_claim_at_most_and_by_half_of_it_here():
     """A person who adds all they may below the second of two thresholds lowers the first one's score and raises the other's."""
-    runs, epsilon, most = 6000, Q(1), 1000
-    odds = []
-    for counts in ([0, 10**5], [most, 10**5]):
-        found = [chosen(counts, Q(1, 2), most, epsilon, True, bits(2)) for _ in range(runs)]
-        odds.append(np.bincount(found, minlength=2) / runs)
-    told = np.abs(np.log(odds[0] / odds[1])).max()
+    epsilon, most, runs = Q(1), 1000, 2000
+    one, two = (chances(counts, Q(1, 2), most, epsilon, True) for counts in ([0, 10**5], [most, 10**5]))
+    told = np.abs(np.log(one / two)).max()
     # The difference of two Laplace draws of scale b is over b with probability 3 / (4 e), over 0 with a half.
-    assert told == pytest.approx(np.log(2 * np.e / 3), abs=0.12)
+    assert told == pytest.approx(np.log(2 * np.e / 3), abs=0.01)
     assert told < epsilon
+    assert fits(wins([0, 10**5], Q(1, 2), most, epsilon, True, runs), one) > REJECT
 
 
 def test_bounds_have_a_charge_of_their_own_and_what_is_booked_does_not_depend_on_them():
