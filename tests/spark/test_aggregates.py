@@ -14,7 +14,7 @@ from kveil.anonymize.aggregates.bounds import _total as bounds_total
 from kveil.anonymize.aggregates.cells import CELL, Grid
 from kveil.anonymize.aggregates.design import design
 from kveil.context import Context
-from kveil.errors import BudgetError, ContractError
+from kveil.errors import BudgetError, ContractError, GuaranteeError
 from kveil.privacy.threshold import place_of, threshold_at, thresholds
 from kveil.settings.aggregates import Aggregate
 from kveil.settings.bounds import BoughtBounds
@@ -215,6 +215,17 @@ def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_bac
     with pytest.raises(BudgetError):
         publish(prepared(released.store, {"monthly": {**MONTHLY, "epsilon": 200}}))
     assert published(released, "monthly").equals(before)
+
+
+def test_an_earlier_release_that_is_gone_stops_the_run_before_its_rows_are_drawn(store):
+    first, second = (prepared(store, {"monthly": {**MONTHLY, "epsilon": epsilon}}) for epsilon in (1, 2))
+    publish(first)
+    publish(second)
+    store.forget_history(AGGREGATE.of(first.policy, aggregate="monthly"))
+    with pytest.raises(GuaranteeError, match=r"monthly: this release was published before, but version 0 of \S+ is gone"):
+        stage.run(first)
+    assert not any(store.exists(first.ref(table)) for table in (RELEASE, RELEASES))
+    assert store.read(first.ref(BUDGET_LEDGER)).toPandas().spent_epsilon.tolist() == [3]
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,10 @@ def test_new_data_is_a_new_release_until_the_budget_is_gone(store):
     stage.run(enough)
     assert [entry.state for entry in booked(enough)] == ["committed", "committed"]
     assert len(table(enough, RELEASES)) == 2
+    store.forget_history(ctx.ref(RELEASE))
+    with pytest.raises(GuaranteeError, match=r"release \w+ was published before, but version 0 of \S+ is gone"):
+        stage.run(prepared(store, anonymize__budget={"epsilon": 2}))
+    assert [entry.state for entry in booked(enough)] == ["committed", "committed"]
 
 
 @pytest.mark.parametrize(

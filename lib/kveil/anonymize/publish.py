@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,7 +13,6 @@ from kveil.anonymize.noise import Draws
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
-from kveil.errors import GuaranteeError
 from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, RELEASE_SECRET, STAGING, TRAJECTORIES
 from kveil.tables.store import NO_STATISTICS
 
@@ -71,21 +69,6 @@ def is_published(ctx: Context, row: dict[str, Any]) -> bool:
     ref = ctx.ref(RELEASE)
     named = ctx.store.property_of(ref, RELEASE_ID) == row["release_id"]
     return named and ctx.store.read(ref).count() == row["rows_released"]
-
-
-def restored_version(ctx: Context, release_id: str, version: int) -> int:
-    """Makes an earlier version of the release table the current one, its files as they were, and returns the new version."""
-    ref = ctx.ref(RELEASE)
-    try:
-        ctx.store.restore(ref, version)
-    except PySparkException:
-        raise GuaranteeError(
-            f"anonymize: release {release_id} was published before, but version {version} of {ref} is gone; "
-            "drawing its noise again would not be paid for, so change the guarantee or the data, or restore the table"
-        ) from None
-    restored = ctx.store.version(ref)
-    assert restored is not None  # just written
-    return restored
 
 
 def write_candidate(ctx: Context, rows: DataFrame) -> None:

@@ -12,6 +12,7 @@ from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
+from kveil.anonymize.earlier import restored_version
 from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
@@ -25,7 +26,7 @@ from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
-from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version, restored_version
+from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
@@ -205,7 +206,7 @@ def _sentence(broken: list[Metric]) -> str:
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     """Brings an earlier release back as it was, files and all, since drawing again would spend without booking."""
     with ctx.step("publish an earlier release again") as note:
-        version = restored_version(ctx, row["release_id"], row["version"])
+        version = restored_version(ctx, ctx.ref(RELEASE), row["version"], f"anonymize: release {row['release_id']}")
         note.text = f"{row['rows_released']:,} rows as {ctx.ref(RELEASE)}, version {version}"
     again = {**row, "version": version, "run_id": ctx.run_id, "written_at": ctx.now}
     _record(ctx, again)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -15,6 +14,7 @@ from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import bound_in_words
 from kveil.anonymize.aggregates.request import Request
 from kveil.anonymize.aggregates.statistics import statistics
+from kveil.anonymize.earlier import require_whole, restored_version
 from kveil.anonymize.identity import aggregate_id, row_hash
 from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
@@ -49,7 +49,10 @@ class Plan:
 
 
 def planned(ctx: Context) -> Plan:
-    """Which releases the aggregates are, in one pass over the clean rows; ContractError where a delta is too large for them."""
+    """Which releases the aggregates are, in one pass over the clean rows.
+
+    ContractError where a delta is too large for them, GuaranteeError where one was published before and is gone.
+    """
     asked = ctx.policy.anonymize.aggregates
     if not asked:
         return Plan()
@@ -58,7 +61,10 @@ def planned(ctx: Context) -> Plan:
         note.rows(len(ids), "aggregates")
     for name in asked:
         check_delta(name, asked[name], people)
-    return Plan(tuple(Request.of(name, asked[name], ids[name]) for name in asked), people, _recorded(ctx))
+    plan = Plan(tuple(Request.of(name, asked[name], ids[name]) for name in asked), people, _recorded(ctx))
+    for name, version in _to_restore(ctx, plan):
+        require_whole(ctx, table_of(ctx, name), version, _told(name))
+    return plan
 
 
 def published(ctx: Context, plan: Plan) -> None:
@@ -67,11 +73,10 @@ def published(ctx: Context, plan: Plan) -> None:
         return
     clean = ctx.read(CLEAN)
     for request in plan.requests:
-        name, release_id = request.name, request.release_id
-        if release_id not in plan.recorded:
+        if request.release_id not in plan.recorded:
             _publish(ctx, request, clean, plan.people)
-        elif ctx.store.property_of(table_of(ctx, name), RELEASE_ID) != release_id:
-            _restore(ctx, name, release_id, plan.recorded[release_id])
+    for name, version in _to_restore(ctx, plan):
+        _restore(ctx, name, version)
     left = sum(ctx.store.destroy(ctx.ref(table)) for table in (AGGREGATE_SECRET, AGGREGATE_GROUPS))
     if left:
         raise GuaranteeError(f"anonymize: {left} files of aggregates remain in the restricted zone; delete them and run again")
@@ -130,18 +135,24 @@ def _recorded(ctx: Context) -> dict[str, int]:
     return {row["release_id"]: int(row["version"]) for row in rows.collect()}
 
 
-def _restore(ctx: Context, name: str, release_id: str, version: int) -> None:
-    """Brings an earlier release back with its own noise, since drawing again would spend without booking."""
-    ref = table_of(ctx, name)
+def _to_restore(ctx: Context, plan: Plan) -> list[tuple[str, int]]:
+    """The aggregates that were published before and whose table shows another release now, and the version that showed them."""
+    before = [(each.name, each.release_id) for each in plan.requests if each.release_id in plan.recorded]
+    return [
+        (name, plan.recorded[release_id])
+        for name, release_id in before
+        if ctx.store.property_of(table_of(ctx, name), RELEASE_ID) != release_id
+    ]
+
+
+def _restore(ctx: Context, name: str, version: int) -> None:
     with ctx.step(f"publish aggregate {name} again") as note:
-        try:
-            ctx.store.restore(ref, version)
-        except PySparkException:
-            raise GuaranteeError(
-                f"anonymize.aggregates.{name}: release {release_id} was published before, but version {version} of {ref} is "
-                "gone; drawing its noise again would not be paid for, so change the aggregate or the data, or restore the table"
-            ) from None
-        note.text = f"version {version} of {ref}"
+        restored_version(ctx, table_of(ctx, name), version, _told(name))
+        note.text = f"version {version} of {table_of(ctx, name)}"
+
+
+def _told(name: str) -> str:
+    return f"anonymize.aggregates.{name}: this release"
 
 
 def _record(ctx: Context, request: Request, version: int, groups: dict[str, int]) -> None:
