@@ -224,6 +224,21 @@ def test_a_delta_source_grows_by_its_versions_until_a_row_is_changed(bank, spark
     assert len(bank.raw) == 5
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("feed", ["true", "false"])
+def test_versions_of_which_files_are_gone_are_one_sentence(bank, spark, feed):
+    bank = bank("version", format_="delta")
+    table = f"delta.`{bank.folder}/in`"
+    made = "CAST(1 AS BIGINT) id, CAST(1 AS BIGINT) person, TIMESTAMP'2019-05-04' at, CAST(1 AS INT) amount"
+    spark.sql(f"CREATE TABLE {table} USING delta TBLPROPERTIES (delta.enableChangeDataFeed = {feed}) AS SELECT {made}")
+    bank.collect()
+    spark.sql(f"INSERT INTO {table} SELECT {made}")
+    spark.sql(f"OPTIMIZE {table}")
+    spark.sql(f"VACUUM {table} RETAIN 0 HOURS")
+    with pytest.raises(ContractError, match=r"^sources\.base: .* vacuumed; collect it whole, without incremental$"):
+        bank.collect()
+
+
 def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank, tmp_path):
     bank = bank("stream", uri=f"file://{tmp_path}/in")
     bank.deliver("a.csv", (1, 1, 10), (2, 2, -5), (3, 3, 30))

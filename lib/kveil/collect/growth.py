@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Row
 
 from kveil.collect.collected import memory
 from kveil.collect.found import Found
-from kveil.collect.incoming import Incoming, contract_of, incoming, of_found
+from kveil.collect.incoming import Incoming, contract_of, incoming, of_found, readable
 from kveil.collect.locations import SourceFile, bare, locate
 from kveil.collect.watermarks import future_set_aside, window
 from kveil.context import Context
@@ -115,7 +115,8 @@ def _by_version(ctx: Context, name: str, done: Sequence[Row]) -> Growth:
         again = _found(name, source, at_version(ctx.spark, source.uri, since))
     if since == until:
         return Growth(None, again)
-    rows = at_version(ctx.spark, source.uri, until) if since is None else appended(ctx.spark, name, source.uri, since, until)
+    with readable(name, source):
+        rows = at_version(ctx.spark, source.uri, until) if since is None else appended(ctx.spark, name, source.uri, since, until)
     return Growth(
         _found(name, source, rows), again, [{"version": until, "path": table.path, "bytes": table.bytes, "sha256": table.sha256}]
     )

@@ -56,6 +56,11 @@ def unreadable(name: str, source: Source, error: Exception | None = None) -> Con
     said = str(error or "")
     if source.format == "jdbc":
         return failure(name, source, said)
+    if source.format == "delta" and source.incremental:
+        return ContractError(
+            f"sources.{name}: what versions of the Delta table {source.uri} added since it was last collected cannot be read: "
+            "its log or a file is damaged or was vacuumed; collect it whole, without incremental"
+        )
     if source.format == "delta":
         return ContractError(
             f"sources.{name}: version {source.version if source.version is not None else 'now current'} of the Delta table "

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -125,7 +125,7 @@ def _listed(store: TableStore, ref: TableRef, pattern: str) -> list[str]:
 def _is_there(store: TableStore, folder: str) -> bool:
     try:
         store.spark.read.format("binaryFile").load(folder).limit(1).select("path").collect()
-    except PySparkException:
+    except AnalysisException:
         return False
     return True
 
