@@ -260,6 +260,7 @@ def test_activity_has_a_heavy_tail(year):
     assert year.customer_id.between(1, 2000).all()
 
 
+@pytest.mark.long
 def test_fraud_is_rare_and_learnable_but_no_column_gives_it_away(spark):
     """On all frauds and a few honest rows of 600,000: trees tell them apart well, a single column does not."""
     from sklearn.ensemble import HistGradientBoostingClassifier

@@ -379,7 +379,12 @@ class TestStage:
             ({"people": [(1, "a", 1), (1, "b", 2)]}, ContractError, "1 values of person stand in more than one row"),
             ({"clean": {"derive": {"label": "profit > 0"}}}, SettingsError, "clean.derive.label: there is no column `profit`"),
             ({"clean": {"derive": {"label": "1 / (cents - cents) > 0"}}}, ContractError, r"computed \(DIVIDE_BY_ZERO\)"),
-            ({"clean": {"derive": {"label": "int(kind) > 0"}}}, ContractError, r"computed \(CAST_INVALID_INPUT\)"),
+            pytest.param(
+                {"clean": {"derive": {"label": "int(kind) > 0"}}},
+                ContractError,
+                r"computed \(CAST_INVALID_INPUT\)",
+                marks=pytest.mark.long,
+            ),
         ],
     )
     def test_a_refusal_is_one_sentence_without_values_and_writes_no_table(self, raw_of, capfd, changes, error, says):

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from io import StringIO
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from kveil.clean.stage import run as clean
@@ -27,6 +26,8 @@ from kveil.tables.erasure import data_files, delete_people, held, purge, remaini
 from kveil.tables.people import HELD, places, remade, tables_of_others
 from kveil.tables.schema import CLEAN, COVERED, ERASED, ERASING, ERASURE_LOG, INCOMING, RAW, SCORES, STAGING
 from kveil.tables.store import NO_STATISTICS
+
+from tests.oracles.lake_files import files_naming
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 PLANTED, SECOND, KEPT = "planted-7f3a91", "second-1b9c22", "kept-000001"
@@ -116,19 +117,6 @@ def there(ctx):
     return [place for place in places(ctx.policy) if ctx.store.exists(place.ref)]
 
 
-def files_naming(ctx, person):
-    """Every file under the lake that holds the id: as bytes, or in a value of a Parquet file, by a reader of its own."""
-    found = []
-    for path in Path(ctx.store.lake.root).rglob("*"):
-        if path.is_file():
-            told = person.encode() in path.read_bytes()
-            if path.suffix == ".parquet":
-                told |= any(person in str(row) for row in pq.ParquetFile(path).read().to_pylist())
-            if told:
-                found.append(str(path))
-    return found
-
-
 def erase(ctx, *people):
     return erasing.erase(ctx, named_people(ctx, people, None))
 
@@ -154,10 +142,10 @@ class TestErasure:
             "restricted.bank_consent", "restricted.quarantine", "clean.bank_rows", "restricted.bank_scores",
             "restricted.bank_covered", "restricted.bank_payments_incoming",
         }  # fmt: skip
-        assert len(files_naming(ctx, PLANTED)) > len(before)
+        assert len(files_naming(ctx.store.lake.root, PLANTED)) > len(before)
         others = ctx.store.read(CLEAN.of(ctx.policy)).where(f"customer != '{PLANTED}'").count()
         (done,) = erase(ctx, PLANTED)
-        assert holding(ctx, PLANTED) == set() and files_naming(ctx, PLANTED) == []
+        assert holding(ctx, PLANTED) == set() and files_naming(ctx.store.lake.root, PLANTED) == []
         assert (done.people, done.already, done.tables) == (1, 0, len(before))
         assert ctx.store.read(CLEAN.of(ctx.policy)).count() == others
         assert holding(ctx, KEPT) == before
@@ -183,7 +171,7 @@ class TestErasure:
         collect(ctx)
         clean(ctx)
         assert holding(ctx, KEPT) >= {"raw.bank_payments", "raw.bank_profiles", "restricted.bank_consent", "clean.bank_rows"}
-        assert holding(ctx, PLANTED) == set() and files_naming(ctx, PLANTED) == []
+        assert holding(ctx, PLANTED) == set() and files_naming(ctx.store.lake.root, PLANTED) == []
 
     @pytest.mark.long
     def test_a_file_that_still_holds_one_of_a_batch_is_found_and_nothing_is_proven(self, ctx, tmp_path):
@@ -204,7 +192,7 @@ class TestErasure:
         stray.unlink()
         (done,) = erasing.finish(ctx)
         # Of the two one was erased before, which a request does not touch again.
-        assert done.people == 1 and files_naming(ctx, SECOND) == [] and erasing.finish(ctx) == []
+        assert done.people == 1 and files_naming(ctx.store.lake.root, SECOND) == [] and erasing.finish(ctx) == []
 
     def test_an_id_that_stands_in_the_logs_statistics_is_found(self, ctx):
         place = next(place for place in places(ctx.policy) if place.table is SCORES)
@@ -257,7 +245,7 @@ def test_cut_short_beside_its_first_commit_it_is_finished_by_the_next_call(ctx):
             erase(ctx, victim)
     assert holding(ctx, victim) and ctx.store.has_rows(ERASING.of(ctx.policy), request="first")
     (done,) = erasing.finish(ctx)
-    assert done.people == 1 and files_naming(ctx, victim) == []
+    assert done.people == 1 and files_naming(ctx.store.lake.root, victim) == []
     assert ctx.store.has_rows(ERASED.of(ctx.policy), request="first")
 
 
@@ -277,7 +265,7 @@ def test_cut_short_while_rows_are_deleted_it_is_finished_by_the_next_call(ctx):
             erase(ctx, victim)
     (done,) = erasing.finish(ctx)
     assert (done.people, done.rows > 0) == (1, True)
-    assert holding(ctx, victim) == set() and files_naming(ctx, victim) == []
+    assert holding(ctx, victim) == set() and files_naming(ctx.store.lake.root, victim) == []
     assert not ctx.store.exists(ERASING.of(ctx.policy))
 
 
@@ -306,8 +294,8 @@ def test_killed_while_files_are_purged_it_is_finished_by_the_next_run(ctx, tmp_p
     asked = ["erase", str(file), "--lake", ctx.store.lake.root, "--customer", victim]
     killed = subprocess.run([sys.executable, "-c", KILLED, *asked], check=False, capture_output=True, text=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert victim not in killed.stdout + killed.stderr and files_naming(ctx, victim) != []
+    assert victim not in killed.stdout + killed.stderr and files_naming(ctx.store.lake.root, victim) != []
     capsys.readouterr()
     main(["collect", str(file), "--lake", ctx.store.lake.root])
     assert "people erased: 1; " in capsys.readouterr().out
-    assert holding(ctx, victim) == set() and files_naming(ctx, victim) == [] and erasing.finish(ctx) == []
+    assert holding(ctx, victim) == set() and files_naming(ctx.store.lake.root, victim) == [] and erasing.finish(ctx) == []

@@ -132,7 +132,10 @@ def test_many_combinations_are_searched_by_spark_with_the_same_result(store, rel
     pd.testing.assert_frame_equal(mine, first)
 
 
-@pytest.mark.parametrize("rows", [ROWS, ROWS.assign(customer=pd.array([None] * len(ROWS), dtype="Int64"))])
+NOBODY = ROWS.assign(customer=pd.array([None] * len(ROWS), dtype="Int64"))
+
+
+@pytest.mark.parametrize("rows", [pytest.param(ROWS, marks=pytest.mark.long), NOBODY], ids=["rows", "nobody"])
 def test_a_table_that_no_level_makes_safe_publishes_nothing(store, rows):
     ctx = context(store, policy(anonymize__k=300), "anonymize")
     store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))

@@ -19,8 +19,8 @@ def test_local_recoding_is_released_and_its_rows_are_found_in_classes_that_fit(s
 @pytest.mark.parametrize(
     "asked",
     [
-        {"t": 0.25},
-        {"entropy": 2.5, "beta": 1.0},
+        pytest.param({"t": 0.25}, marks=pytest.mark.long),
+        pytest.param({"entropy": 2.5, "beta": 1.0}, marks=pytest.mark.long),
         {"recursive": {"c": 2, "l": 2}, "t": 0.3, "distance": "ordered", "order": ["milk", "bread", "wine"]},
     ],
     ids=str,

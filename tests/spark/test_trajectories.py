@@ -75,7 +75,10 @@ def test_sql_measures_what_brute_force_finds(spark, known, share):
     assert [metric.met for metric in metrics] == ([people >= 3] if share is None else [people >= 3, most <= share])
 
 
-@pytest.mark.parametrize(("known", "share", "some"), [(1, None, 10), (2, None, 10), (3, 0.8, 10), (2, None, 0)])
+@pytest.mark.parametrize(
+    ("known", "share", "some"),
+    [(1, None, 10), pytest.param(2, None, 10, marks=pytest.mark.long), (3, 0.8, 10), (2, None, 0)],
+)
 def test_what_is_left_is_safe_by_brute_force(spark, keep, monkeypatch, known, share, some):
     monkeypatch.setattr(trajectories, "_ROUNDS_OF_SOME", some)
     left = left_of(spark, rows(), asked(known, share), 4, keep)
