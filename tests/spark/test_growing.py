@@ -144,6 +144,7 @@ def test_a_delivery_over_its_limit_lands_nothing_but_withdrawals_leave(bank):
     assert not bank.rows(INCOMING)
 
 
+@pytest.mark.long
 def test_a_delivery_over_its_limit_of_a_source_read_whole_leaves_nobody_who_refuses(bank):
     bank = bank(None, quarantine_limit=0.4)
     bank.deliver("a.csv", (1, 1, 10), (2, 2, 20), (3, 1, -1))

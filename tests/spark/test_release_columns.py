@@ -250,6 +250,7 @@ def test_cells_count_against_the_limit(store):
         stage.run(prepared(store, small_months(), anonymize__suppress="cell", anonymize__suppression_limit=0.02))
 
 
+@pytest.mark.long
 def test_new_rows_without_cells_never_join_the_old_ones(store):
     """Whoever compares a release with its parent would see them alone: they need k people of their own."""
     options = {"anonymize__suppress": "cell", "anonymize__suppression_limit": 0.3, "anonymize__incremental": True}
