@@ -58,7 +58,7 @@ def unreadable(name: str, source: Source, error: Exception | None = None) -> Con
         return failure(name, source, said)
     if source.format == "delta" and source.incremental:
         return ContractError(
-            f"sources.{name}: what versions of the Delta table {source.uri} added since it was last collected cannot be read: "
+            f"sources.{name}: the versions of the Delta table {source.uri} that are not collected yet cannot be read: "
             "its log or a file is damaged or was vacuumed; collect it whole, without incremental"
         )
     if source.format == "delta":
