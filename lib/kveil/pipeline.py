@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 
 from pyspark.sql import functions as F
 
+import kveil.anonymize.population_rows
 import kveil.anonymize.stage
-import kveil.anonymize.staging
 import kveil.clean.stage
 import kveil.collect.replay
 import kveil.collect.stage
@@ -90,6 +90,8 @@ STAGES: tuple[Stage, ...] = (
             t.GENERALIZER,
             t.RELEASES,
             t.RELEASE_SLICES,
+            t.RELEASE_CLASSES,
+            t.RELEASE_TREES,
             t.AGGREGATE,
             t.AGGREGATES,
             t.BUDGET_LEDGER,
@@ -97,7 +99,7 @@ STAGES: tuple[Stage, ...] = (
             t.PRIVACY_METRICS,
         ),
         kveil.anonymize.stage.run,
-        also_reads=kveil.anonymize.staging.population_reads,
+        also_reads=kveil.anonymize.population_rows.population_reads,
     ),
     Stage(
         "train",

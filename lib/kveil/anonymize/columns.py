@@ -5,6 +5,8 @@ from kveil.settings.anonymize import Anonymize
 from kveil.settings.noise import RowNoise
 
 PERSON, TREE, SUPPRESSED = "kveil_person", "kveil_tree", "kveil_suppressed"
+CLASS, MARK = "kveil_class", "kveil_mark"
+"""A class's number in its partition; a keyed number that tells a clean row from others."""
 
 Types = dict[str, str]
 
@@ -39,10 +41,18 @@ def of_noise(role: RowNoise) -> str:
     return {"number": "bigint", "date": "date", "text": "string"}[role.holds]
 
 
-def of_staging(settings: Anonymize, clean: Types) -> Types:
-    """The released columns with the person, a place for each partition's tree and, by policy, which rows lost their cells."""
+def before(number: int) -> str:
+    """The column with the class that a row has in one of the earlier releases, by that one's number among them."""
+    return f"kveil_before_{number}"
+
+
+def of_staging(settings: Anonymize, clean: Types, earlier: int = 0) -> Types:
+    """The released columns with what only staging knows: person, each partition's tree, class, row, by policy which rows lost
+    their cells, and the class in each of so many `earlier` releases.
+    """
     marks = {SUPPRESSED: "boolean"} if settings.suppress == "cell" else {}
-    return {PERSON: "string", TREE: "binary", **marks, **of_release(settings, clean)}
+    known = {before(number): "bigint" for number in range(earlier)}
+    return {PERSON: "string", TREE: "binary", CLASS: "bigint", MARK: "bigint", **marks, **known, **of_release(settings, clean)}
 
 
 def of_class(settings: Anonymize) -> list[str]:

@@ -44,13 +44,16 @@ Place = tuple[Key, int]
 class Fragments:
     """Per large partition (its values as texts, in the order of `partition_by`) the tree whose leaves are its fragments, and
     about how many rows the fragments hold that are larger than a worker takes, since no cut parts them. `all_cut` says that
-    every partition has a tree.
+    every partition has a tree. `known` holds the frozen trees of fragments that keep the classes of an earlier release; the
+    trees of their partitions are in the codings of that one.
     """
 
     partition_by: tuple[str, ...] = ()
     trees: Mapping[Key, Tree] = field(default_factory=dict)
     giants: Mapping[Place, int] = field(default_factory=dict)
     all_cut: bool = False
+    known: Mapping[Place, bytes] = field(default_factory=dict)
+    codings_of: Mapping[Key, tuple[Coding, ...]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -69,13 +72,18 @@ class Fragments:
         """Clean rows with their FRAGMENT, 0 in partitions that are not cut."""
         number = F.lit(0)
         for key, tree in self.trees.items():
-            number = F.when(self._in_partition(key), leaf(tree, codings)).otherwise(number)
+            number = F.when(self._in_partition(key), leaf(tree, self.codings_of.get(key, codings))).otherwise(number)
         return without_cells(with_cells(rows, codings).withColumn(FRAGMENT, number), codings)
 
-    def is_giant(self) -> Column:
-        """Whether a row that has its fragment's number lies in a giant."""
+    @property
+    def unknown_giants(self) -> list[Place]:
+        """The giants whose trees are still to be grown."""
+        return [place for place in self.giants if place not in self.known]
+
+    def is_unknown_giant(self) -> Column:
+        """Whether a row that has its fragment's number lies in a giant whose tree is still to be grown."""
         giant = F.lit(False)
-        for place in self.giants:
+        for place in self.unknown_giants:
             giant |= self._at(place)
         return giant
 
@@ -83,7 +91,7 @@ class Fragments:
         """Which of the shares that workers take of its giant a row belongs to, equal rows to the same; elsewhere 0."""
         number = F.lit(0).cast("bigint")
         for place, rows in self.giants.items():
-            shares = F.lit(-(-rows // ROWS_PER_FRAGMENT))
+            shares = F.lit(max(-(-rows // ROWS_PER_FRAGMENT), 1))
             number = F.when(self._at(place), F.pmod(F.xxhash64(*columns), shares)).otherwise(number)
         return number
 

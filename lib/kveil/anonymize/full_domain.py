@@ -31,12 +31,12 @@ from kveil.anonymize.frequencies import (
     on_driver,
     with_partition,
 )
-from kveil.anonymize.kernel import Kernel
+from kveil.anonymize.kernel import Classified, Kernel
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frequency import distinct_rows
-from kveil.privacy.full_domain import FrozenLevels, height
+from kveil.privacy.full_domain import FrozenLevels, height, node_numbers
 from kveil.privacy.lattice import Levels, optimal
 from kveil.privacy.level_check import LevelCheck
 from kveil.privacy.models import Model, PopulationRule, SensitiveRule
@@ -163,9 +163,10 @@ def _rows(kept: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructT
 
 def _finished(table: pa.Table, kernel: Kernel, frozen: FrozenLevels) -> pa.Table:
     codes = kernel.codes(table)
-    first, classes = distinct_rows(frozen.ids(codes))
+    ids = frozen.ids(codes)
+    first, classes = distinct_rows(ids)
     columns = {coding.name: frozen.shown(coding.name, codes[first, i]) for i, coding in enumerate(kernel.codings)}
-    return kernel.rows(table, classes.astype(np.int32), columns)
+    return kernel.rows(table, kernel.codings, Classified(classes.astype(np.int32), node_numbers(ids), columns))
 
 
 def _trees(tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: StructType) -> DataFrame:

@@ -30,16 +30,31 @@ def by_fragments(rows: DataFrame, kernel: Kernel, schema: StructType) -> DataFra
     cut, settings = kernel.fragments, kernel.settings
     numbered = cut.numbered(rows, kernel.codings)
     by = [*settings.partition_by, FRAGMENT]
-    if not cut.giants and cut.all_cut and hasattr(DataFrame, "repartitionById"):
+    if not cut.giants and not cut.known and cut.all_cut and hasattr(DataFrame, "repartitionById"):
         # Every fragment is a task of its own: grouping would sort all rows first, to no end. Spark has this from 4.1 on.
         return numbered.repartitionById(cut.count, cut.place()).mapInArrow(of_all_batches(kernel.released), schema)
-    if not cut.giants:
+    if not cut.giants and not cut.known:
         return numbered.groupBy(*by).applyInArrow(kernel.function(), schema)
-    trees = _trees(numbered.where(cut.is_giant()), kernel, schema)
+    trees = _known_trees(kernel)
+    if cut.unknown_giants:
+        grown = _trees(numbered.where(cut.is_unknown_giant()), kernel, schema)
+        trees = pa.concat_tables([trees, grown.cast(trees.schema)])
     shared = numbered.withColumn(_SHARE, cut.share(rows.columns))
     knowing = replace(kernel, giants={**dict.fromkeys(cut.giants), **_by_place(trees, kernel)})
     made = shared.groupBy(*by, _SHARE).applyInArrow(knowing.function(), schema)
     return made.unionByName(rows.sparkSession.createDataFrame(trees, schema))
+
+
+def _known_trees(kernel: Kernel) -> pa.Table:
+    """The tree row of every fragment that keeps the classes of an earlier release."""
+    tables = [kernel.schema.empty_table()]
+    for (key, _), tree in kernel.fragments.known.items():
+        values = {
+            name: pa.array([value], pa.string()).cast(kernel.schema.field(name).type)
+            for name, value in zip(kernel.settings.partition_by, key, strict=True)
+        }
+        tables.append(kernel.tree_row(pa.table(values or {TREE: pa.array([tree])}), tree))
+    return pa.concat_tables(tables)
 
 
 def _trees(giants: DataFrame, kernel: Kernel, schema: StructType) -> pa.Table:

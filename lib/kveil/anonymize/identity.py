@@ -13,6 +13,7 @@ from kveil.settings import Policy
 
 _NOT_PART_OF_A_RELEASE = {
     "budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates", "accepted", "mask_keys",
+    "composition", "composition_reason", "recipients_apart", "replaced",
 }  # fmt: skip
 
 
@@ -57,6 +58,11 @@ def release_id(policy: Policy, clean_content: tuple[int, int], population_conten
 def increment_id(policy: Policy, parent: str, marks: list[str]) -> str:
     """The id of a release that extends another by slices with these marks."""
     return _hash([*_guarantee(policy), parent, *sorted(marks)])
+
+
+def id_after(withdrawn: str) -> str:
+    """The id under which a release that was withdrawn is made once more: another one, since it is booked and drawn anew."""
+    return _hash([withdrawn, "withdrawn"])
 
 
 def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> str:

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kveil.anonymize.arrow import codes_of, numbered
-from kveil.anonymize.columns import PERSON, SUPPRESSED, TREE, of_quasi_identifiers
+from kveil.anonymize.columns import CLASS, MARK, PERSON, SUPPRESSED, TREE, of_quasi_identifiers
 from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
 from kveil.privacy.classes import Membership, Shown, shown
 from kveil.privacy.coding import NULL, Coding
-from kveil.privacy.frozen import FrozenPartition
+from kveil.privacy.frozen import FrozenPartition, leaf_numbers
 from kveil.privacy.labels import WHOLE
 from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, PopulationRule
@@ -38,12 +38,25 @@ ROWS = "kveil_rows"
 """How many rows a row stands for."""
 
 
+POOL = -1
+"""The class number of rows that are released without their cells."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The rows of a table: each one's place among the classes that `shown` describes, and its class's number in the partition."""
+
+    place: NDArray[np.int32]
+    number: I64
+    shown: dict[str, Shown]
+
+
 @dataclass(frozen=True)
 class Kernel:
     """The released rows of one partition, of which `person` names the privacy unit; `schema` is staging's.
 
     `label` names the training label where cuts follow it; noise is made of `draws`, masked columns by `masks`. `giants`
-    holds the frozen trees of the fragments that come in shares, None for one that cannot be made safe.
+    holds the frozen trees of the fragments whose classes are known before, None for one that cannot be made safe.
     """
 
     settings: Anonymize
@@ -83,7 +96,8 @@ class Kernel:
         if found is None:
             return self._suppressed(table)
         classes, columns, frozen = found
-        return pa.concat_tables([self.rows(table, classes[inside], columns), self.tree_row(table, frozen.to_bytes())])
+        mine = Classified(classes[inside], leaf_numbers(classes[inside], frozen.fragment), columns)
+        return pa.concat_tables([self.rows(table, self.codings, mine), self.tree_row(table, frozen.to_bytes())])
 
     def tree_alone(self, table: pa.Table) -> pa.Table:
         """The row that carries the frozen tree of rows that stand for ROWS many each; no row where they cannot be made safe."""
@@ -116,11 +130,12 @@ class Kernel:
         return classes, columns, frozen if top is None else replace(frozen, top=top, fragment=number)
 
     def _rows_by_tree(self, table: pa.Table, tree: bytes | None) -> pa.Table:
-        """Staging rows of a giant's share, by the tree that was grown for all of it."""
+        """Staging rows of a share of a fragment, by the tree that was grown for all of it, maybe for an earlier release."""
         if tree is None:
             return self._suppressed(table)
         frozen = FrozenPartition.from_bytes(tree)
-        return self.rows(table, frozen.tree.leaf_of(self.codes(table)), frozen.columns())
+        leaf = frozen.tree.leaf_of(_codes(table, frozen.codings))
+        return self.rows(table, frozen.codings, Classified(leaf, leaf_numbers(leaf, frozen.fragment), frozen.columns()))
 
     def _suppressed(self, table: pa.Table) -> pa.Table:
         return self._rows_without_cells(table) if self.settings.suppress == "cell" else self.schema.empty_table()
@@ -149,7 +164,7 @@ class Kernel:
 
     def codes(self, table: pa.Table) -> I64:
         """The quasi-identifiers' codes [n, d]."""
-        return np.column_stack([codes_of(table[coding.name], coding) for coding in self.codings])
+        return _codes(table, self.codings)
 
     def holds_as_one(self, table: pa.Table) -> bool:
         """Whether the rows (person and sensitive columns) satisfy the model as a single class."""
@@ -187,15 +202,16 @@ class Kernel:
         population = PopulationRule((asked.k_map or 0) if asked else 0, least, greatest)
         return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
-    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown]) -> pa.Table:
-        """Staging rows of a table, from each row's class and what the classes show."""
-        made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
-        for coding in self.codings:
-            made |= _shown_columns(coding, columns[coding.name], pa.array(classes), self.schema.names)
+    def rows(self, table: pa.Table, codings: Sequence[Coding], found: Classified) -> pa.Table:
+        """Staging rows of a table, from each row's class and what the classes show, in these codings."""
+        made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows), CLASS: pa.array(found.number)}
+        for coding in codings:
+            made |= _shown_columns(coding, found.shown[coding.name], pa.array(found.place), self.schema.names)
         return self._with_the_rest(table, made)
 
     def _rows_without_cells(self, table: pa.Table) -> pa.Table:
         made = {name: pa.nulls(table.num_rows, self.schema.field(name).type) for name in of_quasi_identifiers(self.settings)}
+        made[CLASS] = pa.array(np.full(table.num_rows, POOL))
         stars = pa.array([WHOLE] * table.num_rows, pa.string())
         labels = {name: stars for name in self.settings.quasi_identifiers if name in made}
         return self._with_the_rest(table, {SUPPRESSED: pa.repeat(True, table.num_rows), **made, **labels})
@@ -205,6 +221,8 @@ class Kernel:
         made |= {PERSON: pc.cast(table[self.person], pa.string()), TREE: pa.nulls(table.num_rows, pa.binary())}
         made |= self.draws.noisy(table, self.settings.noise)
         made |= self.masks.masked(table, self.person)
+        # What tells rows apart over releases is asked of a stage's rows alone.
+        made |= {} if MARK in table.column_names else {MARK: pa.nulls(table.num_rows, pa.int64())}
         arrays = [_cast(made[field.name] if field.name in made else table[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -214,6 +232,10 @@ class Kernel:
         values[TREE] = pa.array([frozen])
         arrays = [_cast(values.get(field.name, pa.nulls(1, field.type)), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _codes(table: pa.Table, codings: Sequence[Coding]) -> I64:
+    return np.column_stack([codes_of(table[coding.name], coding) for coding in codings])
 
 
 def _inside(table: pa.Table) -> Flags:

@@ -13,13 +13,24 @@ from kveil.anonymize.noise import Draws
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
-from kveil.tables.schema import CANDIDATE, FREQUENCIES, GENERALIZER, RELEASE, RELEASE_SECRET, STAGING, TRAJECTORIES
+from kveil.tables.schema import (
+    CANDIDATE,
+    COMPARED,
+    FREQUENCIES,
+    GENERALIZER,
+    OVERLAPS,
+    RELEASE,
+    RELEASE_SECRET,
+    STAGING,
+    TRAJECTORIES,
+    TRIED,
+)
 from kveil.tables.store import NO_STATISTICS
 
 RELEASE_ID = "kveil.release_id"
 """The table property that says which release a table holds."""
 
-_LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET)
+_LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET, COMPARED, TRIED, OVERLAPS)
 
 
 def published_version(ctx: Context, work: Work, masked: KeyUse | None, swaps: Draws) -> int:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from kveil.anonymize import aggregates, booking, ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
+from kveil.anonymize.compose import Comparison, compared, composition_metrics, described, forget_replaced, record_classes
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
 from kveil.anonymize.earlier import restored_version
@@ -26,13 +27,14 @@ from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
+from kveil.anonymize.population_rows import population_of
 from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.secret import swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
-from kveil.anonymize.staging import make_staging, population_of
+from kveil.anonymize.staging import make_staging
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
@@ -54,17 +56,20 @@ def run(ctx: Context) -> StageResult:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
     plan = aggregates.planned(ctx)
     row = recorded(ctx, work.release_id)
+    comparison = compared(ctx, work, lambda rows: _to_anonymize(ctx, work, rows), clean) if row is None else None
     # What can be refused of the whole run is refused before any of it is booked, drawn or published.
     asked = booking.bookings(ctx.policy.anonymize, work.release_id, _paid_for(ctx, work)) if row is None else []
     ledger.require_room(ctx, [*asked, *plan.bookings])
-    if row is None:
+    if row is None or comparison is not None:
+        assert comparison is not None  # made where nothing is recorded
         with ctx.step("look for direct identifiers"):
             check_identifiers(clean, ctx.policy.anonymize)
-        row = _published(ctx, work, clean)
+        row = _published(ctx, work, clean, comparison)
     elif not is_published(ctx, row):
         row = _published_again(ctx, row)
     require_current(ctx)
     _destroy_and_record(ctx, row)
+    forget_replaced(ctx, row["release_id"])
     aggregates.published(ctx, plan)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
@@ -76,7 +81,18 @@ def _content_of_population(ctx: Context) -> tuple[int, int] | None:
     return content(people, people.columns)
 
 
-def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
+def _to_anonymize(ctx: Context, work: Work, rows: DataFrame) -> DataFrame:
+    """Of clean rows, maybe with more columns than the release reads, those of the work's slices within each person's bound."""
+    mine, most = _of_work(ctx, work, rows), ctx.policy.anonymize.contribution
+    return bounded(ctx.store, mine, ctx.policy.person, most.rows, used_columns(ctx.policy)) if most else mine
+
+
+def _of_work(ctx: Context, work: Work, rows: DataFrame) -> DataFrame:
+    """The rows of the slices that are to be anonymized."""
+    return rows.where(slice_name(ctx.policy.anonymize).isin([each.name for each in work.slices])) if work.parent else rows
+
+
+def _published(ctx: Context, work: Work, clean: DataFrame, comparison: Comparison) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
@@ -87,11 +103,9 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     check_people(clean, ctx.policy.person, masks, settings.k)
     tokens = value_metrics(clean, masks)
     booking.reserve(ctx, work.release_id, _paid_for(ctx, work))
-    rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
-    most = settings.contribution
-    given = bounded(ctx.store, rows, ctx.policy.person, most.rows) if most else rows
-    made = _staged(ctx, work, given, clean, masks)
-    metrics = _remeasured(ctx, work, rows, clean, [*tokens, *bound_metrics(masks, made)])
+    made = _staged(ctx, work, comparison, clean, masks)
+    metrics = _remeasured(ctx, work, clean, comparison, [*tokens, *bound_metrics(masks, made)])
+    record_classes(ctx, work.release_id)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
@@ -103,7 +117,8 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
         "release_id": work.release_id, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
         "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": total - kept,
         "smallest_class": int(by_name["class_people_min"].value), "epsilon": ledger.epsilon_of(settings),
-        "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy),
+        "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy), **described(ctx.policy),
+        "compared_with": [each.name for each in comparison.known],
     }  # fmt: skip
     record_slices(ctx, work.release_id, work.slices)
     _record(ctx, row)
@@ -115,14 +130,14 @@ def _paid_for(ctx: Context, work: Work) -> Sequence[str]:
     return work.paid_for if ctx.policy.anonymize.slice_columns else ()
 
 
-def _staged(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: Masks) -> Masks:
+def _staged(ctx: Context, work: Work, comparison: Comparison, clean: DataFrame, masks: Masks) -> Masks:
     """Makes staging and notes that its noise is drawn; the masks with the bounds that were found for them.
 
     Gives back what was reserved when a user's error came before the draw.
     """
     try:
-        found = with_bounds(ctx, work.release_id, rows, masks)
-        make_staging(ctx, work.release_id, rows, clean, found)
+        found = with_bounds(ctx, work.release_id, comparison.rows, masks)
+        make_staging(ctx, work.release_id, comparison, clean, found)
     except KveilError:
         if ctx.store.property_of(ctx.ref(STAGING), RELEASE_ID) != work.release_id:
             booking.cancelled(ctx, work.release_id)
@@ -131,14 +146,14 @@ def _staged(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: 
     return found
 
 
-def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, masks: list[Metric]) -> list[Metric]:
+def _remeasured(ctx: Context, work: Work, clean: DataFrame, comparison: Comparison, masks: list[Metric]) -> list[Metric]:
     """Measures staging and records it beside what the `masks` told; a threshold not met destroys staging and fails.
 
     The metrics of a release that extends another are those of both together. Bounds that masks bought are told of published
     releases alone: trying again may find others, and they are paid for once.
     """
     with ctx.step("measure the guarantee again") as note:
-        metrics = _of_staging(ctx, work, rows, clean) + masks
+        metrics = _of_staging(ctx, work, clean, comparison) + masks
         if work.parent is not None and all(metric.met is not False for metric in metrics):
             metrics = _of_both(ctx, work, metrics, clean)
         broken = [metric for metric in metrics if metric.met is False]
@@ -156,13 +171,14 @@ def _remeasured(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame, mas
     return metrics
 
 
-def _of_staging(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> list[Metric]:
+def _of_staging(ctx: Context, work: Work, clean: DataFrame, comparison: Comparison) -> list[Metric]:
     settings = ctx.policy.anonymize
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
     metrics = measured(staging, settings, work.rows)
     if any(metric.name == "classes" for metric in metrics):
         metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings)
-    metrics += noise_metrics(rows, settings, ctx.policy.person)
+        metrics += composition_metrics(staging, comparison, ctx.policy.person, settings)
+    metrics += noise_metrics(_of_work(ctx, work, clean), settings, ctx.policy.person)
     if settings.suppress == "cell":
         suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
         metrics += cell_metrics(staging, settings, work.rows, suppressed)

@@ -36,6 +36,10 @@ class Frozen(Protocol):
         """Whether each row's class was released."""
         ...
 
+    def numbers(self, codes: I64) -> I64:
+        """The number, in this partition, of the class of each row that `covers` says is covered; never negative."""
+        ...
+
 
 @dataclass(frozen=True)
 class FrozenPartition:
@@ -65,6 +69,10 @@ class FrozenPartition:
     def covers(self, codes: I64) -> NDArray[np.bool_]:
         """See Frozen: every class of a released partition is."""
         return np.ones(len(codes), dtype=bool)
+
+    def numbers(self, codes: I64) -> I64:
+        """See Frozen."""
+        return leaf_numbers(self.tree.leaf_of(codes), self.fragment)
 
     def columns(self) -> dict[str, Shown]:
         """What each column's classes show; what the release does not show of them is null."""
@@ -151,6 +159,19 @@ class FrozenFragments:
     def covers(self, codes: I64) -> NDArray[np.bool_]:
         """See Frozen."""
         return np.isin(self.top.leaf_of(codes), list(self.parts))
+
+    def numbers(self, codes: I64) -> I64:
+        """See Frozen."""
+        fragment, found = self.top.leaf_of(codes), np.zeros(len(codes), dtype=np.int64)
+        for number, part in self.parts.items():
+            at = np.flatnonzero(fragment == number)
+            found[at] = part.numbers(codes[at])
+        return found
+
+
+def leaf_numbers(leaf: NDArray[np.int32], fragment: int) -> I64:
+    """Numbers of classes that are apart for all fragments of a partition, from their leaves in one fragment's tree."""
+    return leaf.astype(np.int64) + (fragment << 32)
 
 
 def frozen(parts: Sequence[bytes]) -> Frozen:

@@ -76,6 +76,10 @@ class FrozenLevels:
         """Whether each row's class was released."""
         return np.isin(_as_one(self.ids(codes)), _as_one(self.kept))
 
+    def numbers(self, codes: I64) -> I64:
+        """See frozen.Frozen."""
+        return node_numbers(self.ids(codes))
+
     def shows(self, part: str, codes: I64) -> dict[str, NDArray[Any]]:
         """One part of what the release shows of each row of codes [n, d]; see frozen.Frozen."""
         found = {coding.name: self.shown(coding.name, codes[:, i]) for i, coding in enumerate(self.codings)}
@@ -163,6 +167,18 @@ def is_levels(data: bytes) -> bool:
     """Whether a frozen generalizer's bytes are levels rather than a tree."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return "kept" in archive.files
+
+
+def node_numbers(ids: I64) -> I64:
+    """62 bits that tell classes, rows of generalized ids [n, d], apart; two classes share them by accident alone."""
+    found = np.full(len(ids), 0x9E3779B97F4A7C15, dtype=np.uint64)
+    for column in ids.T:
+        # The finalizer of SplitMix64 (Steele, Lea, Flood 2014) after each column.
+        found = (found ^ column.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        found ^= found >> np.uint64(31)
+    return (found >> np.uint64(2)).astype(np.int64)
 
 
 def _as_one(ids: I64) -> NDArray[Any]:

@@ -108,6 +108,10 @@ class Anonymize(Section):
     accepted: dict[str, Reason] = Field(default_factory=dict)
     release_columns: ShownColumns = _ALL
     suppress: Literal["row", "cell"] = "row"
+    composition: Literal["refuse", "suppress", "accept"] = "suppress"
+    composition_reason: Reason | None = None
+    recipients_apart: bool = False
+    replaced: Literal["destroy", "keep"] = "destroy"
     population: Population | None = None
     trajectory: Trajectory | None = None
     suppression_limit: Share = 0.05
@@ -147,6 +151,16 @@ class Anonymize(Section):
             )
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _composition_is_accepted_with_a_reason(self) -> "Anonymize":
+        if (self.composition == "accept") != (self.composition_reason is not None):
+            there = "with" if self.composition_reason else "without"
+            raise ValueError(
+                f"composition: found {self.composition} {there} composition_reason; accept needs a reason, which the report "
+                "prints, and refuse and suppress have none"
+            )
         return self
 
     @model_validator(mode="after")

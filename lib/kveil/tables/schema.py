@@ -27,6 +27,11 @@ from kveil.tables.common import BUILD as _BUILD
 from kveil.tables.common import POLICY as _POLICY
 from kveil.tables.common import RELEASE_ID as _RELEASE
 from kveil.tables.common import RUN as _RUN
+from kveil.tables.compose_schema import COMPARED as COMPARED
+from kveil.tables.compose_schema import OVERLAPS as OVERLAPS
+from kveil.tables.compose_schema import RELEASE_CLASSES as RELEASE_CLASSES
+from kveil.tables.compose_schema import RELEASE_TREES as RELEASE_TREES
+from kveil.tables.compose_schema import TRIED as TRIED
 from kveil.tables.declaration import NOBODY, OF_SOURCES, REMADE, Column, Personal, Table
 from kveil.tables.law_schema import ERASED as ERASED
 from kveil.tables.law_schema import ERASING as ERASING
@@ -181,9 +186,11 @@ STAGING = Table(
     (
         Column("kveil_person", "string", "the privacy unit, for re-measuring only"),
         Column("kveil_tree", "binary", "the frozen generalizer of a partition, on one row each; null on data rows"),
+        Column("kveil_class", "bigint", "the class's number in its partition"),
+        Column("kveil_mark", "bigint", "a keyed number that tells the clean row from others"),
         Column("kveil_suppressed", "boolean", "true for rows without quasi-identifiers; only where the policy suppresses cells"),
     ),
-    "the release's columns",
+    "the release's columns; kveil_before_0, ...: the class in each earlier release that this one is compared with",
     personal=REMADE,
 )
 RELEASE_SECRET = Table(
@@ -261,6 +268,16 @@ RELEASES = Table(
         Column("epsilon", "decimal(18,9)", "privacy loss of one row"),
         Column("parent", "string", "the release that this one extends; null for one that was made as a whole"),
         Column("guarantee", "string", "hash of what is promised; releases that promise the same can grow into one another"),
+        Column("data_set", "string", "whose people it holds: anonymize.budget.data_set, or the policy's name"),
+        Column("recipient", "string", "who gets it: anonymize.budget.recipient"),
+        Column("shape", "string", "hash of what decides its classes; releases of one shape share their trees"),
+        Column("columns", "array<string>", "the clean columns that it was made of"),
+        Column("partition_by", "array<string>", "the columns that part it"),
+        Column("pooled", "boolean", "whether rows without cells are in it"),
+        Column("compared_with", "array<string>", "earlier releases that it was compared with"),
+        Column("withdrawn_at", "timestamp", "when it was withdrawn and destroyed, UTC; else null"),
+        Column("withdrawn_because", "string", "why it was withdrawn"),
+        Column("nobody_had_it", "boolean", "whether it was said that nobody had received it"),
         Column("link_files_left", "bigint", "data files of staging and candidate that remain; 0 is the promise"),
         _RUN,
         _AT,
@@ -342,6 +359,7 @@ TABLES: tuple[Table, ...] = (
     RAW, LANDING, CONSENT, QUARANTINE, COLLECTED, COVERED, INCOMING, KEYS, PROVENANCE, CLEAN, CLEANING_LOG, CLEANED_CELLS,
     SUGGESTIONS, QUALITY_METRICS, PEOPLE, PEOPLE_PAIRS, REPAIRED, REPAIRED_IN_TURN, ONCE, FACTS, BUDGET_LEDGER,
     BUDGET_AUDIT, STAGING, RELEASE_SECRET, FREQUENCIES, CANDIDATE, TRAJECTORIES, RELEASE, GENERALIZER, RELEASES, RELEASE_SLICES,
+    RELEASE_CLASSES, RELEASE_TREES, COMPARED, TRIED, OVERLAPS,
     PRIVACY_METRICS, FEATURES, PREDICTIONS, MODELS, BASELINES, UTILITY_METRICS, DEPLOYMENTS, SCORES, REPORTS, RUN_LOG, AGGREGATE,
     AGGREGATES, AGGREGATE_GROUPS, AGGREGATE_SECRET, LAW_LOG, ERASED, ERASING, ERASURE_LOG, RETENTION_LOG,
     PROFILE_COLUMNS, PROFILE_VALUES, PROFILE_DEPENDENCIES, REVEAL_LOG, KEY_ROTATIONS,
