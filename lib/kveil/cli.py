@@ -13,6 +13,7 @@ import click
 
 from kveil import __version__
 from kveil.anonymize.aggregates import expected
+from kveil.anonymize.compose.withdraw import Wish, withdraw
 from kveil.anonymize.ledger.statement import statement, verification
 from kveil.anonymize.masking.reveal import revealed
 from kveil.anonymize.masking.rotate import rotate
@@ -45,6 +46,7 @@ from kveil.tables.lake import Lake
 from kveil.tables.people import tables_of_others
 from kveil.tables.store import TableStore
 
+_LEAST_REASON, _MOST_REASON = 12, 500
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
 _LAKE = click.option(
     "--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME."
@@ -255,6 +257,25 @@ def rotate_key(policy: str, lake: str) -> None:
         return
     moved = f"{', '.join(done.columns)} of {done.rows:,} rows moved from key version {done.from_version} to {done.to_version}"
     click.echo(f"{moved}; files of the old tokens are deleted; version {done.from_version} may leave anonymize.mask_keys")
+
+
+@commands.command("withdraw")
+@click.argument("release")
+@_LAKE
+@click.option("--reason", required=True, help="Why, in words that reports repeat; at least 12 letters.")
+@click.option("--nobody-had-it", is_flag=True, help="Say so where nobody received the release, as when a policy is tried.")
+def withdraw_release(release: str, lake: str, reason: str, nobody_had_it: bool) -> None:
+    """Destroys a release's table, versions and trees; later releases are no longer compared with it, its cost stays spent."""
+    if not _LEAST_REASON <= len(reason.strip()) <= _MOST_REASON:
+        raise click.UsageError(f"--reason: give {_LEAST_REASON} to {_MOST_REASON} letters that say why")
+    place = Lake.at(lake)
+    with _told_in_one_sentence(place):
+        wish = Wish(release, reason.strip(), nobody_had_it, datetime.now(timezone.utc))
+        done = withdraw(TableStore(session(), place), wish)
+    copies = "nobody had received it" if nobody_had_it else "copies that others made may exist"
+    click.echo(f"withdrawn: {', '.join(done.releases)} of {done.table}; files and versions are destroyed; {copies}")
+    if done.models:
+        click.echo(f"{done.models} models learned from it and keep its frozen generalizer; retire those that are deployed")
 
 
 @commands.command("reveal")

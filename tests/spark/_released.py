@@ -26,5 +26,5 @@ def found(ctx: Context) -> tuple[dict[str, float], dict[str, float]]:
     release = current_release(ctx.store.read(ctx.ref(RELEASES)), ctx.policy)
     trees, published = ctx.store.read(ctx.ref(GENERALIZER)), ctx.store.read(ctx.ref(RELEASE))
     generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in ("train", "holdout")}
-    again = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), published, "customer", ctx.policy.anonymize, generalizers)
+    again = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), published, ctx.policy, generalizers)
     return measured.set_index("metric").value.to_dict(), {row["metric"]: row["value"] for row in again}

@@ -1,18 +1,14 @@
 """Two releases of the same people, intersected and subtracted by somebody who holds both and knows who is where."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from kveil.anonymize import stage
 from kveil.anonymize.columns import of_class
 from kveil.context import Context
-from kveil.errors import GuaranteeError
-from kveil.tables.schema import BUDGET_LEDGER, CLEAN, GENERALIZER, PRIVACY_METRICS, RELEASE, RELEASE_CLASSES, RELEASES
+from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE
 
-from tests.builders import booked, clean_rows, context, purchases, shop
+from tests.builders import clean_rows, context, purchases, shop
 
 ROWS = purchases(customers=200, rows=2000).assign(amount=np.arange(2000))
 """A customer's rows have one age and town; `amount` names a row in the oracle and is released as it is."""

@@ -98,7 +98,7 @@ def test_serving_covers_and_labels_exactly_what_was_released(released):
     generalizers = {split: Generalizer.from_rows(released.policy.anonymize, rows, split) for split in ("train", "holdout")}
     generalizers = {split: Generalizer.from_bytes(each.to_bytes()) for split, each in generalizers.items()}
     clean, release = released.store.read(released.ref(CLEAN)), released.store.read(released.ref(RELEASE))
-    found = recheck_metrics(clean, release, "customer", released.policy.anonymize, generalizers)
+    found = recheck_metrics(clean, release, released.policy, generalizers)
     by_name = {row["metric"]: row for row in found}
     assert by_name["recheck_rows_mismatch"]["value"] == 0
     assert by_name["recheck_people_min"]["met"]

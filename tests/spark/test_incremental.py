@@ -177,9 +177,7 @@ def test_the_recheck_finds_old_and_new_classes_again(grown):
     trees = ctx.store.read(ctx.ref(GENERALIZER))
     generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in ("train", "holdout")}
     clean, released = ctx.store.read(ctx.ref(CLEAN)), ctx.store.read(ctx.ref(RELEASE))
-    found = {
-        row["metric"]: row["value"] for row in recheck_metrics(clean, released, "customer", ctx.policy.anonymize, generalizers)
-    }
+    found = {row["metric"]: row["value"] for row in recheck_metrics(clean, released, ctx.policy, generalizers)}
     assert found["recheck_rows_mismatch"] == 0
     assert found["recheck_people_min"] >= 5
 

@@ -50,7 +50,7 @@ def rechecked(ctx: Context) -> dict[str, float]:
     in_classes = released.where(~without_cells(ctx.policy.anonymize))
     splits = [row["split"] for row in in_classes.select("split").distinct().collect()]
     generalizers = {split: frozen_generalizer(trees, ctx.policy, release, split) for split in splits}
-    found = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), released, "customer", ctx.policy.anonymize, generalizers)
+    found = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), released, ctx.policy, generalizers)
     return {row["metric"]: row["value"] for row in found}
 
 
@@ -130,7 +130,7 @@ def test_a_swapped_row_is_found_whatever_is_released(some):
     release = current_release(some.store.read(some.ref(RELEASES)), some.policy)
     trees = some.store.read(some.ref(GENERALIZER))
     generalizers = {split: frozen_generalizer(trees, some.policy, release, split) for split in ("train", "holdout")}
-    found = recheck_metrics(some.store.read(some.ref(CLEAN)), forged, "customer", some.policy.anonymize, generalizers)
+    found = recheck_metrics(some.store.read(some.ref(CLEAN)), forged, some.policy, generalizers)
     assert {row["metric"]: row["value"] for row in found}["recheck_rows_mismatch"] == 2
 
 

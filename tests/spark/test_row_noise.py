@@ -118,7 +118,7 @@ def test_the_second_measurement_knows_that_rows_were_dropped(released):
     generalizers = {split: Generalizer.from_rows(settings, trees, split) for split in ("train", "holdout")}
 
     def mismatch(rows):
-        found = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), rows, "customer", settings, generalizers)
+        found = recheck_metrics(ctx.store.read(ctx.ref(CLEAN)), rows, ctx.policy, generalizers)
         return next(row for row in found if row["metric"] == "recheck_rows_mismatch")["value"]
 
     assert mismatch(release) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from kveil.anonymize.identity import guarantee_id, increment_id, release_id
+from kveil.anonymize.identity import guarantee_id, id_after, increment_id, release_id
 from kveil.anonymize.slices import Slice, record_slices, released_slices
 from kveil.context import Context
 from kveil.errors import ContractError
@@ -52,7 +52,7 @@ def planned(ctx: Context, found: list[Slice], population: tuple[int, int] | None
     parent = _extendable(ctx)
     if parent is None:
         content = (sum(each.rows for each in found), sum(each.content for each in found))
-        return Work(release_id(ctx.policy, content, population), tuple(found))
+        return Work(_standing_id(ctx, release_id(ctx.policy, content, population)), tuple(found))
     lineage = lineage_of(_releases(ctx), parent["release_id"])
     known = released_slices(ctx, lineage)
     changed = _changed(ctx, known, found)
@@ -60,8 +60,16 @@ def planned(ctx: Context, found: list[Slice], population: tuple[int, int] | None
     new = tuple(each for each in found if each.name not in names)
     if not new:
         return Work(parent["release_id"], ())
-    this = increment_id(ctx.policy, parent["release_id"], [each.mark for each in new])
+    this = _standing_id(ctx, increment_id(ctx.policy, parent["release_id"], [each.mark for each in new]))
     return Work(this, new, parent, tuple(changed), lineage)
+
+
+def _standing_id(ctx: Context, release_id: str) -> str:
+    """The id, or where the release of that id was withdrawn the one under which it is made once more."""
+    withdrawn = {row["release_id"] for row in _releases(ctx) if row.get("withdrawn_at") is not None}
+    while release_id in withdrawn:
+        release_id = id_after(release_id)
+    return release_id
 
 
 def recorded(ctx: Context, release_id: str) -> dict[str, Any] | None:
@@ -80,7 +88,7 @@ def _releases(ctx: Context) -> list[dict[str, Any]]:
 
 def _extendable(ctx: Context) -> dict[str, Any] | None:
     """The current release, where the policy is incremental and still promises the same."""
-    latest = next(iter(_releases(ctx)), None)
+    latest = next((row for row in _releases(ctx) if row.get("withdrawn_at") is None), None)
     if not ctx.policy.anonymize.incremental or latest is None or latest["guarantee"] != guarantee_id(ctx.policy):
         return None
     return latest

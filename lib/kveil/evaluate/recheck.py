@@ -24,6 +24,7 @@ from kveil.evaluate.suppressed import without_cells
 from kveil.model.columns import from_arrow, generalizer_inputs
 from kveil.model.generalizer import Generalizer
 from kveil.privacy.labels import WHOLE
+from kveil.settings import Policy
 from kveil.settings.anonymize import Anonymize
 
 _PERSON = "_person"
@@ -32,20 +33,24 @@ _ELSEWHERE = 0.05
 
 
 def recheck_metrics(
-    clean: DataFrame, released: DataFrame, person: str, settings: Anonymize, generalizers: Mapping[str, Generalizer]
+    clean: DataFrame, released: DataFrame, policy: Policy, generalizers: Mapping[str, Generalizer], held_back: bool = False
 ) -> list[dict[str, Any]]:
-    """Classes, people in the smallest one, and rows that only one of the two tables has; one generalizer per split."""
+    """Classes, people in the smallest one, and rows that only one of the two tables has; one generalizer per split.
+
+    `held_back` says whether the release may have left rows of its classes out, so as not to tell more than earlier ones do.
+    """
+    settings = policy.anonymize
     shown = settings.class_columns()
-    labelled = _labelled(clean, person, settings, generalizers, dict(released.dtypes))
+    labelled = _labelled(clean, policy.person, settings, generalizers, dict(released.dtypes))
     found = labelled.groupBy(*shown).agg(F.count(F.lit(1)).alias("found"), F.countDistinct(_PERSON).alias("people"))
     published = released.groupBy(*shown).agg(F.count(F.lit(1)).alias("published"))
     # A union groups null with null, which a join of class columns would not.
     both = found.unionByName(published, allowMissingColumns=True).groupBy(*shown)
     classes = both.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("found", "people", "published")])
     difference = F.col("published") - F.col("found")
-    # Rows that gave a history away, or that a person had too many of, are gone from their class; more rows than the clean
-    # table has are still invented ones.
-    may_lack = without_cells(settings) | F.lit(settings.trajectory is not None or settings.contribution is not None)
+    # Rows that gave a history away, that a person had too many of, or that were held back beside earlier releases, are gone
+    # from their class; more rows than the clean table has are still invented ones.
+    may_lack = without_cells(settings) | F.lit(held_back or settings.trajectory is not None or settings.contribution is not None)
     mismatch = F.when(may_lack, F.greatest(difference, F.lit(0))).otherwise(F.abs(difference))
     row = classes.agg(
         F.count_if(F.col("published") > 0).alias("classes"),

@@ -103,7 +103,7 @@ def _recheck(ctx: Context, release: Release) -> None:
         generalizers = {split: frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release, split) for split in splits}
         # Rows without cells cannot be told by slice.
         compared = in_classes if left_out else released
-        rows = recheck_metrics(clean, compared, ctx.policy.person, settings, generalizers)
+        rows = recheck_metrics(clean, compared, ctx.policy, generalizers, release.compared)
         if left_out:
             rows.append({"metric": "recheck_slices_left_out", "scope": "", "value": float(len(left_out))})
         _record(ctx, release, "clean", rows)

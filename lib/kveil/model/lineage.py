@@ -16,24 +16,35 @@ from kveil.settings import Policy
 
 @dataclass(frozen=True)
 class Release:
-    """A publication: its id, the rows it was made of and those it could not make safe, and the ids of it and its parents."""
+    """A publication: its id, the rows it was made of and those it could not make safe, and the ids of it and its parents.
+
+    `compared` says whether one of them was compared with earlier releases, beside which rows of a class may have been left out.
+    """
 
     id: str
     rows_in: int
     rows_suppressed: int
     lineage: tuple[str, ...]
+    compared: bool = False
 
 
 def current_release(releases: DataFrame, policy: Policy) -> Release:
     """The policy's latest publication; ContractError when there is none."""
-    of_policy = releases.where(F.col("policy") == policy.name).orderBy(F.desc("written_at"))
+    of_policy = standing(releases).where(F.col("policy") == policy.name).orderBy(F.desc("written_at"))
     # One row per publication, whatever the data.
-    rows = [row.asDict() for row in of_policy.select("release_id", "parent", "rows_in", "rows_suppressed").collect()]
+    rows = [row.asDict() for row in of_policy.collect()]
     if not rows:
         raise ContractError(f"policy {policy.name}: nothing has been released yet; run stage anonymize first")
     latest = rows[0]
     lineage = lineage_of(rows, latest["release_id"])
-    return Release(latest["release_id"], int(latest["rows_in"]), int(latest["rows_suppressed"]), lineage)
+    compared = any(row.get("compared_with") for row in rows if row["release_id"] in lineage)
+    return Release(latest["release_id"], int(latest["rows_in"]), int(latest["rows_suppressed"]), lineage, compared)
+
+
+def standing(releases: DataFrame) -> DataFrame:
+    """The publications that were not withdrawn."""
+    # A lake of a version without withdrawals has no such column.
+    return releases.where(F.col("withdrawn_at").isNull()) if "withdrawn_at" in releases.columns else releases
 
 
 def lineage_of(releases: Sequence[Mapping[str, Any]], release_id: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from kveil.context import Context
 from kveil.report.aggregate_facts import published_aggregates
+from kveil.report.composition import composition_facts
 from kveil.report.law_facts import law_facts, law_of_lake
 from kveil.report.mask_words import mask_columns
 from kveil.report.partition_view import partition_view
@@ -74,6 +75,7 @@ def facts(ctx: Context) -> Fact:
         "release": _release(ctx, release_id),
         "partition_view": _partition_view(ctx, release_id),
         "privacy": _of_release(ctx, schema.PRIVACY_METRICS, release_id),
+        "composition": composition_facts(ctx),
         "aggregates": published_aggregates(ctx, lambda made: _of_release(ctx, schema.AGGREGATES, made)),
         "models": _latest_build(ctx, schema.MODELS, release_id, without=("document",)),
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from kveil.report.cleaning_findings import cleaning_troubles
+from kveil.report.composition import composition_sentences, composition_troubles
 from kveil.report.law_findings import law_troubles
 from kveil.report.mask_words import mask_limits
 from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
@@ -110,7 +111,7 @@ def troubles(facts: Fact) -> list[str]:
     release = facts["release"]
     if release and release["k"] != facts["asked"]["k"]:
         said_so.append(f"The policy now asks for k = {facts['asked']['k']}; the release was made with k = {release['k']}.")
-    return [*said_so, *cleaning_troubles(facts), *law_troubles(facts)]
+    return [*said_so, *composition_troubles(facts), *cleaning_troubles(facts), *law_troubles(facts)]
 
 
 def champion(facts: Fact) -> str | None:
@@ -268,6 +269,7 @@ def _linkability(facts: Fact) -> Iterator[tuple[bool, str]]:
             "trajectory_people_min",
             "A person of whom as many points of the history are known as the policy grants shares them with {} people at least.",
         )
+    yield from composition_sentences(facts)
     yield from _attack(facts, "A linkability attack (matching rows to another table, or to each other)", "linkability")
 
 

@@ -61,6 +61,7 @@ class Words:
 
 
 REIDENTIFICATION = "Re-identification"
+COMPOSITION = "Together with earlier releases"
 DISCLOSURE = "Disclosure of sensitive values"
 LOSS = "Information loss"
 SUPPRESSION = "Suppression"
@@ -68,7 +69,7 @@ NOISE = "Noise"
 MASKS = "Masked columns"
 RECHECK = "Second measurement"
 OTHER = "Other measures"
-GROUPS = (REIDENTIFICATION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, MASKS, RECHECK, OTHER)
+GROUPS = (REIDENTIFICATION, COMPOSITION, DISCLOSURE, LOSS, SUPPRESSION, NOISE, MASKS, RECHECK, OTHER)
 
 METRICS: dict[str, Words] = {
     "class_people_min": Words(REIDENTIFICATION, "People in the smallest class", number, "≥"),
@@ -87,6 +88,12 @@ METRICS: dict[str, Words] = {
     "population_people": Words(REIDENTIFICATION, "People of the population"),
     "population_people_outside": Words(REIDENTIFICATION, "People of the population who fit no class"),
     "trajectory_people_min": Words(REIDENTIFICATION, "People who share any known points of a history, minimum", number, "≥"),
+    "composition_releases": Words(COMPOSITION, "Earlier releases of the same people that this one was compared with"),
+    "composition_overlap_people_min": Words(COMPOSITION, "People in the smallest overlap of classes", number, "≥"),
+    "composition_missing_people_min": Words(COMPOSITION, "People whom the smallest difference leaves out", number, "≥"),
+    "composition_new_people_min": Words(COMPOSITION, "People whom the smallest difference adds", number, "≥"),
+    "composition_changed_classes": Words(COMPOSITION, "Earlier classes behind which other rows stand now"),
+    "composition_rows": Words(COMPOSITION, "Rows left out beside earlier releases"),
     "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
     "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),
