@@ -41,6 +41,7 @@ def test_every_table_is_written_by_a_stage_or_by_the_frame():
     inner = ("staging", "release_secret", "frequencies", "candidate", "trajectories", "features", "predictions")
     inner += ("{source}_repaired", "{source}_repaired_in_turn", "{source}_facts", "{source}_once")
     inner += ("{source}_incoming", "aggregate_groups", "aggregate_secret", "compared", "tried", "overlaps")
+    inner += ("published_again",)
     inside_a_stage = {"{policy}_" + name for name in inner} | {"{policy}_{source}_landing"}
     frame = {"run_log", "keys", "{policy}_erased", "{policy}_erasing", "erasure_log", "retention_log"}
     frame |= {"profile_columns", "profile_values", "profile_dependencies"}

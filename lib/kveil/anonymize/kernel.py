@@ -206,7 +206,7 @@ class Kernel:
         """Staging rows of a table, from each row's class and what the classes show, in these codings."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows), CLASS: pa.array(found.number)}
         for coding in codings:
-            made |= _shown_columns(coding, found.shown[coding.name], pa.array(found.place), self.schema.names)
+            made |= shown_columns(coding, found.shown[coding.name], pa.array(found.place), self.schema.names)
         return self._with_the_rest(table, made)
 
     def _rows_without_cells(self, table: pa.Table) -> pa.Table:
@@ -257,7 +257,7 @@ def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes
     )
 
 
-def _shown_columns(coding: Coding, column: Shown, classes: pa.Array, wanted: Sequence[str]) -> dict[str, pa.Array]:
+def shown_columns(coding: Coding, column: Shown, classes: pa.Array, wanted: Sequence[str]) -> dict[str, pa.Array]:
     """Per wanted column of a quasi-identifier, what each row's class shows."""
     shows: dict[str, Callable[[], pa.Array]] = {
         coding.name: lambda: pa.array(column.labels, pa.string()),

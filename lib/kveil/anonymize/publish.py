@@ -33,21 +33,23 @@ RELEASE_ID = "kveil.release_id"
 _LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET, COMPARED, TRIED, OVERLAPS)
 
 
-def published_version(ctx: Context, work: Work, masked: KeyUse | None, swaps: Draws) -> int:
+def published_version(ctx: Context, work: Work, masked: KeyUse | None, swaps: Draws, again: DataFrame | None = None) -> int:
     """Publishes staging without the person and returns the release table's Delta version.
 
     The rows, with swapped columns permuted as `swaps` draws, are first written as a candidate in the restricted zone and
     compared with staging; the published table is compared with the candidate. Rows are sorted by what is released, so their
     order tells nothing of the source's. A release that extends another is added to its table, whose files stay as they are;
-    `restored_version` undoes an addition cut short. The table says with which key it was `masked`.
+    `restored_version` undoes an addition cut short. The table says with which key it was `masked`. Rows of an earlier release
+    that are shown `again` are added as they were.
     """
     clean_types = dict(ctx.store.read(ctx.ref(STAGING)).dtypes)
     columns = list(of_release(ctx.policy.anonymize, clean_types))
     rows = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull()).select(*columns)
-    write_candidate(ctx, swapped(rows, ctx.policy.anonymize, swaps))
+    made = swapped(rows, ctx.policy.anonymize, swaps)
+    write_candidate(ctx, made if again is None else made.unionByName(again))
     _write_generalizer(ctx, work.release_id)
     candidate = ctx.store.read(ctx.ref(CANDIDATE))
-    promised = check_swapped(candidate, rows, ctx.policy.anonymize)
+    promised = check_swapped(candidate, rows if again is None else rows.unionByName(again), ctx.policy.anonymize)
     if work.parent is None:
         partition_by = ctx.policy.anonymize.partition_by
         ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, release_properties(work.release_id, masked))

@@ -15,16 +15,19 @@ Row = dict[str, Any]
 _PLACE = "place"
 
 
-def measured(staging: DataFrame, settings: Anonymize, rows_in: int) -> list[Metric]:
-    """Everything that staging's rows (with people) tell, against the policy's thresholds."""
+def measured(staging: DataFrame, settings: Anonymize, rows_in: int, represented: int = 0) -> list[Metric]:
+    """Everything that staging's rows (with people) tell, against the policy's thresholds.
+
+    So many of the `rows_in` are `represented` by classes that are published again as they were.
+    """
     ranges = _ranges_of_people(_classes(staging, settings), settings)
     if not ranges:
-        return _suppression(rows_in, 0, settings)
+        return _suppression(rows_in, represented, settings)
     totals = _over_all(ranges)
     return [
         *_class_metrics(totals, settings),
         *_histogram(ranges, settings.k),
-        *_suppression(rows_in, int(totals["rows"]), settings),
+        *_suppression(rows_in, int(totals["rows"]) + represented, settings),
         *person_metrics(staging, settings),
     ]
 

@@ -10,7 +10,15 @@ from pyspark.sql import functions as F
 from kveil.anonymize import aggregates, booking, ledger
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
-from kveil.anonymize.compose import Comparison, compared, composition_metrics, described, forget_replaced, record_classes
+from kveil.anonymize.compose import (
+    Comparison,
+    compared,
+    composition_metrics,
+    described,
+    forget_replaced,
+    record_classes,
+    rows_again,
+)
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
 from kveil.anonymize.earlier import restored_version
@@ -105,17 +113,20 @@ def _published(ctx: Context, work: Work, clean: DataFrame, comparison: Compariso
     booking.reserve(ctx, work.release_id, _paid_for(ctx, work))
     made = _staged(ctx, work, comparison, clean, masks)
     metrics = _remeasured(ctx, work, clean, comparison, [*tokens, *bound_metrics(masks, made)])
-    record_classes(ctx, work.release_id)
+    record_classes(ctx, work.release_id, comparison.again)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
     with ctx.step("publish") as note:
-        version = published_version(ctx, work, masked, swaps_of(ctx, work.release_id))
-        kept = total - int(by_name["suppressed_rows"].value)
+        more = rows_again(ctx, work.release_id, comparison.again) if comparison.again.classes else None
+        version = published_version(ctx, work, masked, swaps_of(ctx, work.release_id), more)
+        suppressed = int(by_name["suppressed_rows"].value)
+        # Classes that are published again hold the rows that they held.
+        kept = total - suppressed + comparison.again.rows - comparison.again.represented
         note.text = f"{kept:,} rows as {ctx.ref(RELEASE)}, version {version}"
     row = {
         "release_id": work.release_id, "purpose": ctx.policy.purpose, "table": str(ctx.ref(RELEASE)), "version": version,
-        "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": total - kept,
+        "k": settings.k, "rows_in": total, "rows_released": kept, "rows_suppressed": suppressed,
         "smallest_class": int(by_name["class_people_min"].value), "epsilon": ledger.epsilon_of(settings),
         "parent": before["release_id"], "guarantee": guarantee_id(ctx.policy), **described(ctx.policy),
         "compared_with": [each.name for each in comparison.known],
@@ -174,7 +185,7 @@ def _remeasured(ctx: Context, work: Work, clean: DataFrame, comparison: Comparis
 def _of_staging(ctx: Context, work: Work, clean: DataFrame, comparison: Comparison) -> list[Metric]:
     settings = ctx.policy.anonymize
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
-    metrics = measured(staging, settings, work.rows)
+    metrics = measured(staging, settings, work.rows, comparison.again.represented)
     if any(metric.name == "classes" for metric in metrics):
         metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings)
         metrics += composition_metrics(staging, comparison, ctx.policy.person, settings)

@@ -10,12 +10,13 @@ there the people found are told without a threshold, and the rows found elsewher
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -33,11 +34,12 @@ _ELSEWHERE = 0.05
 
 
 def recheck_metrics(
-    clean: DataFrame, released: DataFrame, policy: Policy, generalizers: Mapping[str, Generalizer], held_back: bool = False
+    clean: DataFrame, released: DataFrame, policy: Policy, generalizers: Mapping[str, Generalizer], again: DataFrame | None = None
 ) -> list[dict[str, Any]]:
     """Classes, people in the smallest one, and rows that only one of the two tables has; one generalizer per split.
 
-    `held_back` says whether the release may have left rows of its classes out, so as not to tell more than earlier ones do.
+    `again`, of a release that was compared with earlier ones, holds what classes show that it shows as they were: behind these
+    other rows stand now, so they are not looked for. Such a release may also have left rows out of its classes.
     """
     settings = policy.anonymize
     shown = settings.class_columns()
@@ -47,10 +49,16 @@ def recheck_metrics(
     # A union groups null with null, which a join of class columns would not.
     both = found.unionByName(published, allowMissingColumns=True).groupBy(*shown)
     classes = both.agg(*[F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("found", "people", "published")])
+    if again is not None:
+        classes = classes.join(
+            again, reduce(Column.__and__, [classes[name].eqNullSafe(again[name]) for name in shown]), "left_anti"
+        )
     difference = F.col("published") - F.col("found")
     # Rows that gave a history away, that a person had too many of, or that were held back beside earlier releases, are gone
     # from their class; more rows than the clean table has are still invented ones.
-    may_lack = without_cells(settings) | F.lit(held_back or settings.trajectory is not None or settings.contribution is not None)
+    may_lack = without_cells(settings) | F.lit(
+        again is not None or settings.trajectory is not None or settings.contribution is not None
+    )
     mismatch = F.when(may_lack, F.greatest(difference, F.lit(0))).otherwise(F.abs(difference))
     row = classes.agg(
         F.count_if(F.col("published") > 0).alias("classes"),

@@ -59,5 +59,6 @@ _SENTENCES = {
     "composition_overlap_people_min": "Classes of an earlier release and of this one share no people or at least {}.",
     "composition_missing_people_min": "Of a class of an earlier release, this one leaves out nobody or at least {} people.",
     "composition_new_people_min": "To a class of an earlier release, this one adds nobody or at least {} people.",
+    "composition_rows_again": "Rows of classes that changed, shown again as the last release showed them: {}.",
     "composition_rows": "Rows left out so that two releases tell no more than one: {}.",
 }

@@ -94,6 +94,10 @@ METRICS: dict[str, Words] = {
     "composition_new_people_min": Words(COMPOSITION, "People whom the smallest difference adds", number, "≥"),
     "composition_changed_classes": Words(COMPOSITION, "Earlier classes behind which other rows stand now"),
     "composition_rows": Words(COMPOSITION, "Rows left out beside earlier releases"),
+    "composition_rows_again": Words(COMPOSITION, "Rows shown again as the last release showed them, since their class changed"),
+    "composition_again_people_min": Words(
+        COMPOSITION, "People in the smallest class shown again, when it was published", number, "≥"
+    ),
     "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
     "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),

@@ -33,6 +33,21 @@ RELEASE_TREES = Table(
     ),
     personal=NOBODY,
 )
+PUBLISHED_AGAIN = Table(
+    "restricted",
+    "{policy}_published_again",
+    "Classes that a release shows as an earlier one did, since their rows changed.",
+    (
+        RELEASE_ID,
+        Column("class", "bigint", "as in release_classes"),
+        Column("rows", "bigint", "rows of the class as published"),
+        Column("people", "bigint", "people behind these rows when they were first published"),
+        Column("mark", "string", "the class's mark at that time"),
+        Column("rows_now", "bigint", "clean rows that fit the class now"),
+    ),
+    "the columns by which the release shows a class",
+    personal=NOBODY,
+)
 COMPARED = Table(
     "restricted",
     "{policy}_compared",

@@ -6,10 +6,12 @@ described(policy), record_classes(ctx, id)    what later releases are compared w
 forget_replaced(ctx, id)           what a replaced release leaves in the zone that recipients read
 """
 
-from kveil.anonymize.compose.guard import Comparison, compared
+from kveil.anonymize.compose.again import rows_again
+from kveil.anonymize.compose.comparison import Comparison
+from kveil.anonymize.compose.guard import compared
 from kveil.anonymize.compose.known import described
 from kveil.anonymize.compose.record import record_classes
 from kveil.anonymize.compose.remeasure import composition_metrics
 from kveil.anonymize.compose.replaced import forget_replaced
 
-__all__ = ["Comparison", "compared", "composition_metrics", "described", "forget_replaced", "record_classes"]
+__all__ = ["Comparison", "compared", "composition_metrics", "described", "forget_replaced", "record_classes", "rows_again"]

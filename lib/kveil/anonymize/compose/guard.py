@@ -5,7 +5,7 @@ release alone, must be none or as many as was promised (Ganta, Kasiviswanathan, 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,10 +14,12 @@ from pyspark.sql.types import StructType
 
 from kveil.anonymize import full_domain
 from kveil.anonymize.columns import CLASS, MARK, PERSON, TREE, before, ddl
+from kveil.anonymize.compose.again import choose_again
+from kveil.anonymize.compose.comparison import Comparison
 from kveil.anonymize.compose.kept import Trees, kept_trees, trees_of, with_trees
 from kveil.anonymize.compose.known import Known, known_releases
 from kveil.anonymize.compose.label import with_classes
-from kveil.anonymize.compose.overlaps import CELL, HELD, Verdict, cell_of, judged, left_out, overlaps, with_lost_classes
+from kveil.anonymize.compose.overlaps import CELL, Verdict, judged, left_out, overlaps, with_lost_classes
 from kveil.anonymize.compose.record import marked, with_marks
 from kveil.anonymize.compose.refusals import comparable, require_allowed
 from kveil.anonymize.domains import codings
@@ -29,31 +31,8 @@ from kveil.anonymize.references import references
 from kveil.anonymize.work import Work
 from kveil.context import Context
 from kveil.session import in_short_methods
-from kveil.settings.anonymize import Anonymize
 from kveil.tables.schema import CLEAN, COMPARED, OVERLAPS, TRIED
 from kveil.tables.store import NO_STATISTICS
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The rows to anonymize, each with its mark and its class in every `known` release, and what came of comparing them.
-
-    `trees` are those that the release must be made with, `held` the overlaps whose rows it must leave out, `changed` how many
-    classes of each known release are no longer what was published.
-    """
-
-    rows: DataFrame
-    known: tuple[Known, ...] = ()
-    trees: Trees = field(default_factory=dict, repr=False)
-    held: DataFrame | None = None
-    changed: tuple[int, ...] = ()
-
-    def kept(self, made: DataFrame, settings: Anonymize) -> DataFrame:
-        """Classified rows, trees among them, without the rows that are held back."""
-        if self.held is None:
-            return made
-        cell = cell_of(settings, len(self.known))
-        return made.withColumn(CELL, cell).join(self.held, CELL, "left_anti").drop(CELL)
 
 
 def compared(ctx: Context, work: Work, chosen: Callable[[DataFrame], DataFrame], clean: DataFrame) -> Comparison:
@@ -70,12 +49,12 @@ def compared(ctx: Context, work: Work, chosen: Callable[[DataFrame], DataFrame],
     if not known:
         return Comparison(rows)
     with ctx.step("compare with earlier releases") as note:
-        made = _compared(ctx, rows, clean, known, work.rows)
+        made = _compared(ctx, rows, clean, known, work)
         note.text = f"{len(known)} releases, {sum(made.changed):,} of their classes changed"
     return made
 
 
-def _compared(ctx: Context, rows: DataFrame, clean: DataFrame, known: tuple[Known, ...], rows_in: int) -> Comparison:
+def _compared(ctx: Context, rows: DataFrame, clean: DataFrame, known: tuple[Known, ...], work: Work) -> Comparison:
     used = used_columns(ctx.policy)
     marks: dict[tuple[str, ...], str] = {tuple(used): MARK}
     for each in known:
@@ -89,10 +68,12 @@ def _compared(ctx: Context, rows: DataFrame, clean: DataFrame, known: tuple[Know
     made = Comparison(labelled.select(*used, MARK, *befores), known, changed=tuple(each.count() for each in changed))
     if ctx.policy.anonymize.composition == "accept":
         return made
-    trees = _tried(ctx, made.rows, clean, known, rows_in)
-    require_allowed(ctx, _verdict(ctx, made.rows, changed, known), known, sum(made.changed), rows_in)
-    held = ctx.store.read(ctx.ref(OVERLAPS)).where(HELD).select(CELL)
-    return replace(made, trees=trees, held=held)
+    trees = _tried(ctx, made.rows, clean, known, work.rows)
+    verdict = _verdict(ctx, made.rows, changed, known)
+    again = choose_again(ctx, work.release_id, known, verdict)
+    made = replace(made, trees=trees, held=verdict.held.select(CELL), again=again)
+    require_allowed(ctx, verdict, made, work.rows)
+    return made
 
 
 def _changed(ctx: Context, labelled: DataFrame, known: Known, number: int, mark: str) -> DataFrame:

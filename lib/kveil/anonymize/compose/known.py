@@ -24,7 +24,8 @@ class Known:
     """A release that was published before, with those that grew into it: `ids`, the latest first.
 
     `trees` holds the frozen trees of its partitions (values as texts, in the order of `partition_by`). `pooled` says whether it
-    shows rows without their cells; `shape` is equal for releases whose classes were asked to be the same.
+    shows rows without their cells; `shape` is equal for releases whose classes were asked to be the same, `guarantee` for those
+    that promise the same in everything. `version` is the released table's.
     """
 
     ids: tuple[str, ...]
@@ -34,6 +35,8 @@ class Known:
     columns: tuple[str, ...]
     partition_by: tuple[str, ...]
     pooled: bool
+    guarantee: str
+    version: int
     trees: Mapping[Key, tuple[bytes, ...]] = field(repr=False)
 
     @property
@@ -101,6 +104,8 @@ def _known(ctx: Context, row: Mapping[str, Any], ids: Sequence[str]) -> Known:
         tuple(row.get("columns") or ()),
         by,
         bool(row.get("pooled")),
+        row["guarantee"] or "",
+        int(row["version"]),
         {key: tuple(trees) for key, trees in found.items()},
     )
 

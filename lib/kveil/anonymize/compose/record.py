@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import CLASS, MARK, PERSON, TREE
+from kveil.anonymize.compose.again import Again, record_again
 from kveil.anonymize.compose.label import class_id
 from kveil.context import Context
 from kveil.tables.keys import with_keyed_hash, with_keyed_number
@@ -30,8 +31,10 @@ def marked(ctx: Context, rows: DataFrame, class_: Column, mark: str, *more: Colu
     return with_keyed_hash(ctx.store, found, _KEY, told, "mark").drop(_SUM)
 
 
-def record_classes(ctx: Context, release_id: str) -> None:
-    """Writes the classes and trees of staging under the release's id, in the restricted zone; writing twice is writing once."""
+def record_classes(ctx: Context, release_id: str, again: Again) -> None:
+    """Writes the classes and trees of staging, and the classes that are published again, under the release's id, in the
+    restricted zone; writing twice is writing once.
+    """
     staging, by = ctx.store.read(ctx.ref(STAGING)), ctx.policy.anonymize.partition_by
     rows = staging.where(F.col(TREE).isNull())
     classes = marked(ctx, rows, class_id(by, F.col(CLASS)), MARK, F.countDistinct(PERSON).alias("people"))
@@ -41,3 +44,5 @@ def record_classes(ctx: Context, release_id: str) -> None:
         common = {"policy": ctx.policy.name, "release_id": release_id, "run_id": ctx.run_id, "written_at": ctx.now}
         filled = made.withColumns({name: F.lit(value) for name, value in common.items()}).select(*table.names)
         ctx.store.replace_where(ctx.ref(table), filled, policy=ctx.policy.name, release_id=release_id)
+    if again.classes:
+        record_again(ctx, release_id)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from kveil.anonymize.compose.comparison import Comparison
 from kveil.anonymize.compose.known import Known
 from kveil.anonymize.compose.overlaps import HELD, NEW, PEOPLE, ROWS, Verdict
 from kveil.context import Context
@@ -27,7 +28,7 @@ def comparable(ctx: Context, found: Sequence[Known], columns: Sequence[str]) -> 
     return able
 
 
-def require_allowed(ctx: Context, verdict: Verdict, known: Sequence[Known], changed: int, rows_in: int) -> None:
+def require_allowed(ctx: Context, verdict: Verdict, made: Comparison, rows_in: int) -> None:
     """GuaranteeError where rows would have to be left out and the policy refuses that, or allows fewer."""
     settings = ctx.policy.anonymize
     row = verdict.cells.agg(
@@ -36,16 +37,18 @@ def require_allowed(ctx: Context, verdict: Verdict, known: Sequence[Known], chan
         _sum(PEOPLE, F.col("kveil_few")).alias("few"),
     ).first()
     assert row is not None  # an aggregation without groups has one row
-    share, limit = (rows_in - row["kept"]) / rows_in, settings.suppression_limit
+    kept = int(row["kept"]) + made.again.represented
+    share, limit = (rows_in - kept) / rows_in, settings.suppression_limit
     if not row["held"] or (settings.composition == "suppress" and share <= limit and row["kept"]):
         return
+    known, left_out = made.known, int(row["held"]) - made.again.represented
     why = f"{share:.1%} of the rows would then be suppressed, where suppression_limit allows {limit:.1%}"
     if settings.composition == "refuse":
         why = "the policy says refuse; suppress leaves them out"
     raise GuaranteeError(
         f"anonymize.composition: beside {_named(known)} this release would show {row['few']:,} people in overlaps or differences "
-        f"of fewer than was promised, and {changed:,} published classes as they no longer are; {row['held']:,} rows would have "
-        f"to be left out, and {why}; {_remedies(known[0])}"
+        f"of fewer than was promised, and {sum(made.changed):,} published classes as they no longer are; {left_out:,} rows would "
+        f"have to be left out, and {why}; {_remedies(known[0])}"
     )
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, before, of_class
-from kveil.anonymize.compose.guard import Comparison
+from kveil.anonymize.compose.comparison import Comparison
 from kveil.anonymize.metric import Metric
 from kveil.settings.anonymize import Anonymize
 
@@ -24,8 +24,12 @@ def composition_metrics(staging: DataFrame, comparison: Comparison, person: str,
         return []
     metrics = [
         Metric("composition_releases", len(comparison.known)),
-        Metric("composition_rows", _held(staging, comparison)),
+        Metric("composition_rows", _held(staging, comparison) - comparison.again.represented),
+        Metric("composition_rows_again", comparison.again.rows),
     ]
+    if comparison.again.classes:
+        least = comparison.again.people_min
+        metrics.append(Metric("composition_again_people_min", least, threshold=settings.k, met=least >= settings.k))
     for number, known in enumerate(comparison.known):
         metrics.append(Metric("composition_changed_classes", comparison.changed[number], known.name))
         found = {
