@@ -103,6 +103,7 @@ def test_classes_that_changed_are_shown_as_they_were_noise_and_all_and_others_ar
     assert (rows.cents != rows.again)[~is_changed].mean() > 0.9
 
 
+@pytest.mark.long
 def test_a_third_release_knows_what_the_second_showed_again(twice):
     first, before, _, _ = twice
     third = prepared(first.store, ROWS[~ROWS.customer.isin([LEFT, LEFT + 1])])
@@ -123,7 +124,7 @@ def test_what_is_kept_of_a_release_names_nobody(twice):
     kept = ctx.store.read(ctx.ref(RELEASE_CLASSES)).toPandas()
     assert set(kept) == {"policy", "release_id", "class", "rows", "people", "mark", "run_id", "written_at"}
     assert (kept.people >= K).all()
-    assert kept.mark.nunique() == len(kept)
+    assert not kept.duplicated(["release_id", "class"]).any() and not kept.duplicated(["release_id", "mark"]).any()
 
 
 def test_versions_and_trees_of_a_replaced_release_are_gone(twice):
@@ -134,6 +135,7 @@ def test_versions_and_trees_of_a_replaced_release_are_gone(twice):
     assert ctx.store.read(ctx.ref(GENERALIZER)).select("release_id").distinct().count() == 1
 
 
+@pytest.mark.long
 def test_a_release_of_another_k_shares_no_few_people_with_the_first_or_is_refused(store):
     ctx = prepared(store, ROWS)
     before = released(ctx)
@@ -153,6 +155,7 @@ def test_a_release_of_another_k_shares_no_few_people_with_the_first_or_is_refuse
     assert booked(limited) == spent
 
 
+@pytest.mark.long
 def test_few_people_in_an_overlap_can_be_accepted_with_a_reason(store):
     stage.run(prepared(store, ROWS))
     accepted = {"anonymize__composition": "accept", "anonymize__composition_reason": "the first release never left the house"}
@@ -162,6 +165,7 @@ def test_few_people_in_an_overlap_can_be_accepted_with_a_reason(store):
     assert metrics(again, "class_people_min")[0] >= K
 
 
+@pytest.mark.long
 def test_a_withdrawn_release_is_destroyed_and_compared_with_no_more(store):
     first = prepared(store, ROWS)
     stage.run(first)
