@@ -8,11 +8,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize import aggregates, booking, ledger
+from kveil.anonymize.agreement import require_agreement
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
-from kveil.anonymize.earlier import restored_version
+from kveil.anonymize.earlier import require_not_shown, restored_version
 from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
@@ -26,16 +27,17 @@ from kveil.anonymize.metric import Metric
 from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
-from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version
+from kveil.anonymize.publish import destroy_link, is_published, published_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
-from kveil.anonymize.secret import swaps_of
+from kveil.anonymize.secret import can_be_drawn_again, swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging, population_of
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 
@@ -45,6 +47,7 @@ def run(ctx: Context) -> StageResult:
     check_noise(clean, ctx.policy.anonymize, ctx.policy.person)
     check_types(dict(clean.dtypes), ctx.policy.anonymize.mask)
     aggregates.check(ctx)
+    booked = require_agreement(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
@@ -65,7 +68,7 @@ def run(ctx: Context) -> StageResult:
         row = _published_again(ctx, row)
     require_current(ctx)
     _destroy_and_record(ctx, row)
-    aggregates.published(ctx, plan)
+    aggregates.published(ctx, plan, booked)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
 
 
@@ -80,6 +83,8 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
+    if not can_be_drawn_again(ctx, work.release_id):
+        require_not_shown(ctx, ctx.ref(RELEASE), work.release_id, f"anonymize: release {work.release_id}")
     masked = current_use(ctx.policy, work.first)
     if work.parent:
         require_current(ctx)
@@ -206,7 +211,8 @@ def _sentence(broken: list[Metric]) -> str:
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     """Brings an earlier release back as it was, files and all, since drawing again would spend without booking."""
     with ctx.step("publish an earlier release again") as note:
-        version = restored_version(ctx, ctx.ref(RELEASE), row["version"], f"anonymize: release {row['release_id']}")
+        what = f"anonymize: release {row['release_id']}"
+        version = restored_version(ctx, ctx.ref(RELEASE), row["version"], row["release_id"], what)
         note.text = f"{row['rows_released']:,} rows as {ctx.ref(RELEASE)}, version {version}"
     again = {**row, "version": version, "run_id": ctx.run_id, "written_at": ctx.now}
     _record(ctx, again)

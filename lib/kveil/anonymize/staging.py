@@ -18,13 +18,13 @@ from kveil.anonymize.kernel import OUTSIDE, Kernel
 from kveil.anonymize.leftovers import pooled
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.population import population
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.references import references
 from kveil.anonymize.secret import draws_of
 from kveil.context import Context
 from kveil.session import in_short_methods
 from kveil.settings import Policy
 from kveil.tables.declaration import TableRef
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import RAW, STAGING
 from kveil.tables.store import NO_STATISTICS
 

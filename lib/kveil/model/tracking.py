@@ -34,6 +34,30 @@ def quietly() -> Iterator[None]:
         yield
 
 
+LAKE_TAG = "kveil.lake"
+"""The tag that says in which lake a registered model was made; its value is the lake's mark."""
+
+
+def registered_tags(files: Path, lake: str, tag: str) -> dict[str, str]:
+    """The tag's value of every registered model version that was made in the lake, by model and version.
+
+    Nothing where there is no registry yet; one is not made to be asked. A lake's own registry holds its own models alone.
+    """
+    given, own = os.environ.get(_URI), files / "mlflow.db"
+    if not given and not own.is_file():
+        return {}
+    client = quiet_mlflow().MlflowClient(given or f"sqlite:///{own}", given or f"sqlite:///{own}")
+    found, token = {}, None
+    while True:
+        page = client.search_model_versions(max_results=1000, page_token=token)
+        for version in page:
+            if tag in version.tags and (not given or version.tags.get(LAKE_TAG) == lake):
+                found[f"model {version.name}, version {version.version},"] = str(version.tags[tag])
+        token = page.token
+        if not token:
+            return found
+
+
 class Tracker:
     """One policy's experiment: at MLFLOW_TRACKING_URI where that is set, else in the lake's own files.
 

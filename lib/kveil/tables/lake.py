@@ -1,5 +1,6 @@
 """Where a lake is: a folder of Delta tables, or a catalog whose schemas are the zones."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ class Lake:
     def files(self) -> Path:
         """The folder for what is not a table: the lake itself where it is local, else KVEIL_FILES."""
         return Path(self.root if self.is_local else _files())
+
+    @property
+    def mark(self) -> str:
+        """What tells this lake from others where several register their models in one place; says nothing of where it is."""
+        return hashlib.sha256((self.catalog or self.root).encode()).hexdigest()[:16]
 
     @property
     def is_local(self) -> bool:

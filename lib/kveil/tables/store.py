@@ -166,10 +166,12 @@ class TableStore:
             row = self.spark.sql(sql).first()
         return int(row["num_deleted_rows"]) if row is not None else 0
 
-    def set_property(self, ref: TableRef, key: str, value: str) -> None:
-        """Sets a table property; the rows' files stay as they are."""
-        with self.writing(ref):
-            self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ('{key}' = '{value}')")
+    def set_properties(self, ref: TableRef, properties: Mapping[str, str]) -> None:
+        """Sets table properties, in one commit; the rows' files stay as they are."""
+        if properties:
+            listed = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
+            with self.writing(ref):
+                self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ({listed})")
 
     def restore(self, ref: TableRef, version: int) -> None:
         """Makes an earlier version the current one: its files, not copies of them, and its properties."""
