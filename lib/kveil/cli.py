@@ -43,6 +43,8 @@ from kveil.settings import Policy, load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
 from kveil.tables.people import tables_of_others
+from kveil.tables.same_people import told_same_people
+from kveil.tables.schema import BUDGET_SOURCES
 from kveil.tables.store import TableStore
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
@@ -74,10 +76,27 @@ def run_all(policy: str, lake: str, force: bool) -> None:
 
 @commands.command("check")
 @_POLICY
-def check(policy: str) -> None:
-    """Reads a policy and reports everything that is wrong with it; touches no data."""
-    load(policy)
+@_LAKE
+def check(policy: str, lake: str) -> None:
+    """Reads a policy and reports everything that is wrong with it; touches no data.
+
+    Where a lake is there, says as well whether its accounts count the same people elsewhere.
+    """
+    sound, place = load(policy), Lake.at(lake)
+    told = _accounts_of_same_people(sound, place) if sound.anonymize.budget and _has_accounts(sound, place) else []
     click.echo(f"{policy}: no problem found")
+    for sentence in told:
+        click.echo(sentence)
+
+
+def _has_accounts(policy: Policy, place: Lake) -> bool:
+    """Whether it is worth a session to look: a folder without accounts is seen to have none."""
+    return not place.is_local or (place.folder(BUDGET_SOURCES.of(policy)) / "_delta_log").is_dir()
+
+
+def _accounts_of_same_people(policy: Policy, place: Lake) -> list[str]:
+    with _told_in_one_sentence(place):
+        return told_same_people(TableStore(session(), place), policy)
 
 
 @commands.command("plan")

@@ -43,8 +43,8 @@ def require_not_shown(ctx: Context, ref: TableRef, release_id: str, what: str) -
     """
     if named_before(ctx.store, ref, RELEASE_ID, release_id):
         raise GuaranteeError(
-            f"{what} was visible in {ref} before, but its record is missing and what its noise was drawn from is gone; drawing it "
-            "again would not be paid for, so change what is asked or the data, or bring the control tables back"
+            f"{what} was visible in {ref} before, but its record is missing and what its noise was drawn from is gone; drawing "
+            "it again would not be paid for, so change what is asked or the data, or bring the control tables back"
         )
 
 

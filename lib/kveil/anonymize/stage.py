@@ -38,6 +38,7 @@ from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
 from kveil.tables.heads import RELEASE_ID
+from kveil.tables.same_people import note_sources, told_same_people
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 
@@ -60,6 +61,7 @@ def run(ctx: Context) -> StageResult:
     # What can be refused of the whole run is refused before any of it is booked, drawn or published.
     asked = booking.bookings(ctx.policy.anonymize, work.release_id, _paid_for(ctx, work)) if row is None else []
     ledger.require_room(ctx, [*asked, *plan.bookings])
+    _tell_same_people(ctx, [*asked, *plan.bookings])
     if row is None:
         with ctx.step("look for direct identifiers"):
             check_identifiers(clean, ctx.policy.anonymize)
@@ -70,6 +72,14 @@ def run(ctx: Context) -> StageResult:
     _destroy_and_record(ctx, row)
     aggregates.published(ctx, plan, booked)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
+
+
+def _tell_same_people(ctx: Context, asked: Sequence[ledger.Booking]) -> None:
+    """Notes whose people the account is about, and says where another account is about them too."""
+    if ledger.has_cost(ctx.policy.anonymize):
+        note_sources(ctx.store, ctx.policy)
+    for sentence in told_same_people(ctx.store, ctx.policy) if asked else []:
+        ctx.progress.line(sentence)
 
 
 def _content_of_population(ctx: Context) -> tuple[int, int] | None:

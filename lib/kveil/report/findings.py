@@ -110,7 +110,7 @@ def troubles(facts: Fact) -> list[str]:
     release = facts["release"]
     if release and release["k"] != facts["asked"]["k"]:
         said_so.append(f"The policy now asks for k = {facts['asked']['k']}; the release was made with k = {release['k']}.")
-    return [*said_so, *cleaning_troubles(facts), *law_troubles(facts)]
+    return [*said_so, *facts["same_people"], *cleaning_troubles(facts), *law_troubles(facts)]
 
 
 def champion(facts: Fact) -> str | None:

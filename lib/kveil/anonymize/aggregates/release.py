@@ -69,7 +69,7 @@ def planned(ctx: Context) -> Plan:
     return plan
 
 
-def published(ctx: Context, plan: Plan, booked: Mapping[str, str]) -> None:
+def published(ctx: Context, plan: Plan, booked: Mapping[str, str] | None = None) -> None:
     """Publishes every aggregate of the plan, once for the same rows and settings: repeating it spends and draws nothing.
 
     `booked` has the state of each booking as it was before; one that was recorded and not committed is committed now.
@@ -80,7 +80,7 @@ def published(ctx: Context, plan: Plan, booked: Mapping[str, str]) -> None:
     for request in plan.requests:
         if request.release_id not in plan.recorded:
             _publish(ctx, request, clean, plan.people)
-        elif booked.get(request.release_id) == "drawn":
+        elif (booked or {}).get(request.release_id) == "drawn":
             ledger.committed(ctx, request.release_id, plan.recorded[request.release_id])
     ids = {request.name: request.release_id for request in plan.requests}
     for name, version in _to_restore(ctx, plan):
