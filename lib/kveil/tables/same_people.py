@@ -35,8 +35,8 @@ def _told(store: TableStore, policy: Policy) -> Iterator[str]:
         policies = sorted({row["policy"] for row in others if row["data_set"] == other})
         if shared:
             yield (
-                f"The people of {', '.join(shared)} are those of data set {other} too (policy {', '.join(policies)}): what is spent "
-                "on them is counted on two accounts, and no cap holds for both together; give "
+                f"The people of {', '.join(shared)} are those of data set {other} too (policy {', '.join(policies)}): what is "
+                "spent on them is counted on two accounts, and no cap holds for both together; give "
                 f"anonymize.budget.data_set: {other} to count it on one."
             )
 
