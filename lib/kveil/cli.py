@@ -29,6 +29,7 @@ from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
+from kveil.modes import share_with_group
 from kveil.new_file import require_new, write_new
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.profile.lines import lines
@@ -46,6 +47,9 @@ from kveil.tables.people import tables_of_others
 from kveil.tables.same_people import told_same_people
 from kveil.tables.schema import BUDGET_SOURCES
 from kveil.tables.store import TableStore
+
+_NOT_FOR_OTHERS = 0o027
+"""The mask of a command: what it makes is at most the group's to read, whatever the user's own mask lets through."""
 
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
 _LAKE = click.option(
@@ -96,7 +100,7 @@ def _has_accounts(policy: Policy, place: Lake) -> bool:
 
 def _accounts_of_same_people(policy: Policy, place: Lake) -> list[str]:
     with _told_in_one_sentence(place):
-        return told_same_people(TableStore(session(), place), policy)
+        return told_same_people(_store(place), policy)
 
 
 @commands.command("plan")
@@ -139,6 +143,7 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
     bank, path = Bank(**asked), local_folder(out)
     require_empty(path)
     write_bank(session(more=WIDE_ROWS), bank, path, form, Progress())
+    share_with_group([path])
     click.echo(f"the bank is in {out}")
 
 
@@ -224,8 +229,9 @@ def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str
     """Drafts a policy from files, folders or Delta tables (a path, or NAME=PATH): a role per column, with the evidence."""
     require_new(out)
     named = names_of(sources)
-    with _told_in_one_sentence(Lake.at(lake)):
-        spark = session()
+    place = Lake.at(lake)
+    with _told_in_one_sentence(place):
+        spark = session(files=place.files if place.files.is_dir() else None)
         found = {name: opened(spark, name, address) for name, address in named.items()}
         asked = {name: Asked(each.declared, each.rows, each.texts) for name, each in found.items()}
         told = draft_of(asked, out.stem, person, label, Progress())
@@ -295,7 +301,13 @@ def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
     """A context outside any run, whose unforeseen errors end as one sentence."""
     policy, place = load(policy_file), Lake.at(lake_address)
     with _told_in_one_sentence(place):
-        yield _context(policy, TableStore(session(), place), what, Progress())
+        yield _context(policy, _store(place), what, Progress())
+
+
+def _store(place: Lake) -> TableStore:
+    """The lake's tables in a session that writes aside in its restricted zone, which is closed before anything is in it."""
+    place.prepare()
+    return TableStore(session(files=place.files), place)
 
 
 def _context(policy: Policy, store: TableStore, what: str, progress: Progress) -> Context:
@@ -325,7 +337,7 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     policy = load(policy_file)
     lake = Lake.at(lake_address)
     progress = Progress()
-    store = TableStore(session(), lake)
+    store = _store(lake)
     with _told_in_one_sentence(lake):
         # Whoever asked to be erased is gone before anything is computed again.
         for line in [line for done in finish(_context(policy, store, "erase", progress)) for line in told_erasure(done)]:
@@ -340,7 +352,7 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
 
 def _replay(policy_file: str, lake_address: str) -> None:
     policy, lake = load(policy_file), Lake.at(lake_address)
-    store = TableStore(session(), lake)
+    store = _store(lake)
     with _told_in_one_sentence(lake):
         ended = replay_quarantine(policy, store, Progress())
     click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
@@ -348,7 +360,7 @@ def _replay(policy_file: str, lake_address: str) -> None:
 
 @contextmanager
 def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
-    """Turns what nobody foresaw into a sentence that names the file of its trace."""
+    """Turns what nobody foresaw into a sentence that names the file of its trace; in the end the group may read what was made."""
     try:
         yield
     except Exception as error:
@@ -359,6 +371,8 @@ def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
         if isinstance(error, KveilError):
             raise
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
+    finally:
+        lake.share()
 
 
 def _trace(lake: Lake) -> Path:
@@ -373,6 +387,8 @@ def _trace(lake: Lake) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; a user's error ends as one sentence on stderr and its exit code, never as a trace."""
+    before = os.umask(_NOT_FOR_OTHERS)
+    os.umask(before | _NOT_FOR_OTHERS)
     try:
         commands.main(args=None if arguments is None else list(arguments), prog_name="kveil", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -385,3 +401,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KveilError as error:
         click.echo(f"kveil: {error}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        os.umask(before)

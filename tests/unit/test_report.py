@@ -423,8 +423,8 @@ def test_publishing_twice_leaves_the_last_report_and_nothing_else(tmp_path):
     assert published(reports)["index.html"] == "new"
     assert sorted(path.name for path in reports.iterdir()) == ["a", "b", "latest"]
     assert os.readlink(reports / "latest") == "b"
-    assert (reports / "b").stat().st_mode & 0o777 == 0o755
-    assert (reports / "b" / "index.html").stat().st_mode & 0o777 == 0o644
+    assert (reports / "b").stat().st_mode & 0o777 == 0o750
+    assert (reports / "b" / "index.html").stat().st_mode & 0o777 == 0o640
 
 
 def test_latest_is_a_copy_where_links_fail(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kveil.modes import close_to_others
+
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _URI = "MLFLOW_TRACKING_URI"
 
@@ -69,13 +71,15 @@ class Tracker:
         given = os.environ.get(_URI)
         self._own_store = not given
         if self._own_store:
-            files.mkdir(parents=True, exist_ok=True)
+            (files / "mlflow").mkdir(parents=True, exist_ok=True)
         self.mlflow.set_tracking_uri(given or f"sqlite:///{files}/mlflow.db")
         if self._own_store:
             # MLflow exports what it is told; left there, it would pass for the user's wish in the next lake.
             os.environ.pop(_URI, None)
         self.client = self.mlflow.MlflowClient()
         self.experiment = self._experiment(files, f"kveil-{policy}")
+        if self._own_store:
+            close_to_others(files / "mlflow", files / "mlflow.db")
 
     def log_run(
         self,

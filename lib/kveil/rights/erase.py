@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from kveil.context import Context
 from kveil.errors import GuaranteeError
+from kveil.scratch import scratch_home, sweep
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import concerned, delete_people, purge, remaining
 from kveil.tables.keys import keyed_hash, with_keyed_hash
@@ -137,6 +138,8 @@ def _delete(ctx: Context, request: str, erasing: TableRef) -> None:
             ctx.store.destroy(ref)
         # What nobody foresaw is told here in full, with whatever values it met.
         shutil.rmtree(ctx.files / "restricted" / "errors", ignore_errors=True)
+        # What processes that died wrote aside is rows as well.
+        sweep(scratch_home(ctx.files))
     _log(ctx, request, "deleted", [])
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kveil.errors import KveilError, SettingsError
+from kveil.modes import close_to_others, share_with_group
 from kveil.tables.declaration import ZONES, TableRef
 
 _PERSONAL = ("raw", "clean", "restricted")
+_OF_THE_GROUP = ("control", "reports", "mlflow", "mlflow.db")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Lake:
         return f"{root}/control/_checkpoints/{name}"
 
     def prepare(self) -> None:
-        """Makes the zones of a local lake; those with personal rows are closed to other users (mode 0700)."""
+        """Makes the zones of a local lake: those with personal rows are the user's alone, what tells of the work the group's."""
         if not self.is_local:
             return
         try:
@@ -71,8 +73,14 @@ class Lake:
                 folder.mkdir(parents=True, exist_ok=True)
                 if zone in _PERSONAL:
                     folder.chmod(0o700)
+            close_to_others(*(Path(self.root) / name for name in _OF_THE_GROUP))
         except OSError as error:
             raise KveilError(f"--lake: {self.root} cannot be used ({error.strerror}); give a folder you may write") from None
+
+    def share(self) -> None:
+        """Lets the group read what a local session, whose files are its user's alone, wrote of evidence and releases."""
+        if self.is_local:
+            share_with_group(Path(self.root) / zone for zone in ("control", "release"))
 
     @contextmanager
     def locked(self, name: str, busy: str = "") -> Iterator[None]:
