@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -31,15 +30,16 @@ from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
 from kveil.modes import share_with_group
 from kveil.new_file import require_new, write_new
+from kveil.one_sentence import told_in_one_sentence
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.profile.lines import lines
 from kveil.profile.profiled import profile
 from kveil.report.stage import last_summary
 from kveil.rights.access import write_file, write_held
-from kveil.rights.erase import erase, finish, told_erasure
+from kveil.rights.erase import erase_named, finish, told_erasure
 from kveil.rights.people import named_people
 from kveil.rights.retain import retain
-from kveil.session import WIDE_ROWS, disk_is_full, session
+from kveil.session import WIDE_ROWS, session
 from kveil.settings import Policy, load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
@@ -99,7 +99,7 @@ def _has_accounts(policy: Policy, place: Lake) -> bool:
 
 
 def _accounts_of_same_people(policy: Policy, place: Lake) -> list[str]:
-    with _told_in_one_sentence(place):
+    with told_in_one_sentence(place):
         return told_same_people(_store(place), policy)
 
 
@@ -157,7 +157,7 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
 def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
-        done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+        done = erase_named(ctx, customers, batch) if customers or batch else finish(ctx)
         others = ", ".join(map(str, tables_of_others(ctx.store, ctx.policy)))
     lines = [line for each in done for line in told_erasure(each)]
     if others:
@@ -230,7 +230,7 @@ def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str
     require_new(out)
     named = names_of(sources)
     place = Lake.at(lake)
-    with _told_in_one_sentence(place):
+    with told_in_one_sentence(place):
         spark = session(files=place.files if place.files.is_dir() else None)
         found = {name: opened(spark, name, address) for name, address in named.items()}
         asked = {name: Asked(each.declared, each.rows, each.texts) for name, each in found.items()}
@@ -300,7 +300,7 @@ def reveal(policy: str, lake: str, column: str, token: str, reason: str) -> None
 def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
     """A context outside any run, whose unforeseen errors end as one sentence."""
     policy, place = load(policy_file), Lake.at(lake_address)
-    with _told_in_one_sentence(place):
+    with told_in_one_sentence(place):
         yield _context(policy, _store(place), what, Progress())
 
 
@@ -338,7 +338,7 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     lake = Lake.at(lake_address)
     progress = Progress()
     store = _store(lake)
-    with _told_in_one_sentence(lake):
+    with told_in_one_sentence(lake):
         # Whoever asked to be erased is gone before anything is computed again.
         for line in [line for done in finish(_context(policy, store, "erase", progress)) for line in told_erasure(done)]:
             click.echo(line)
@@ -353,36 +353,9 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
 def _replay(policy_file: str, lake_address: str) -> None:
     policy, lake = load(policy_file), Lake.at(lake_address)
     store = _store(lake)
-    with _told_in_one_sentence(lake):
+    with told_in_one_sentence(lake):
         ended = replay_quarantine(policy, store, Progress())
     click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
-
-
-@contextmanager
-def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
-    """Turns what nobody foresaw into a sentence that names the file of its trace; in the end the group may read what was made."""
-    try:
-        yield
-    except Exception as error:
-        if disk_is_full(error):
-            place = lake.root if lake.catalog is None else lake.catalog
-            sentence = f"--lake: the disk of {place} is full; free some space and run again, which goes on where this run ended"
-            raise KveilError(sentence) from None
-        if isinstance(error, KveilError):
-            raise
-        raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
-    finally:
-        lake.share()
-
-
-def _trace(lake: Lake) -> Path:
-    """Where the trace was written: in the restricted zone, since JVM messages can quote values."""
-    folder = lake.files / "restricted" / "errors"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.txt"
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(traceback.format_exc())
-    return path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,6 +33,21 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
+_GONE = (
+    "FILE_NOT_EXIST",
+    "FileNotFoundException",
+    "FILE_NOT_FOUND",
+    "DELTA_TRUNCATED",
+    "DELTA_PATH_DOES_NOT_EXIST",
+    "NoSuchFile",
+)
+
+
+def files_are_gone(error: BaseException) -> bool:
+    """Whether Spark did not find files that a table named when it was looked at: somebody removed them since."""
+    return isinstance(error, SPARK_ERRORS) and any(word in str(error) for word in _GONE)
+
+
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 POSTGRESQL = "org.postgresql:postgresql:42.7.8"
 """The JDBC driver that a local session brings; a cluster has its own drivers."""

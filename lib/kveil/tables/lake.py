@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,14 @@ class Lake:
             close_to_others(*(Path(self.root) / name for name in _OF_THE_GROUP))
         except OSError as error:
             raise KveilError(f"--lake: {self.root} cannot be used ({error.strerror}); give a folder you may write") from None
+
+    def alone(self, policy: str) -> AbstractContextManager[None]:
+        """Keeps all others out who change a policy's tables: runs, erasures, retention. Fails at once where one is at it.
+
+        To be held before anything of these tables is read.
+        """
+        busy = f"policy {policy}: another run is working in this lake, or an erasure or retention; wait until it is done"
+        return self.locked(f"run-{policy}", busy)
 
     def share(self) -> None:
         """Lets the group read what a local session, whose files are its user's alone, wrote of evidence and releases."""

@@ -4,6 +4,7 @@ Every write is one Delta commit: readers see all of it or nothing.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -36,8 +37,11 @@ class TableStore:
         """The table's current Delta version; None when there is no such table."""
         if self.lake.is_local:
             # A name per commit, as Delta's protocol has it; asking Spark would take a job each time.
-            commits = (self.lake.folder(ref) / "_delta_log").glob("*.json")
-            return max((int(commit.stem) for commit in commits if commit.stem.isdigit()), default=None)
+            try:
+                commits = [Path(name).stem for name in os.listdir(self.lake.folder(ref) / "_delta_log") if name.endswith(".json")]
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return max((int(commit) for commit in commits if commit.isdigit()), default=None)
         try:
             row = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)} LIMIT 1").first()
         except AnalysisException:

@@ -44,7 +44,7 @@ def rotate(ctx: Context) -> Rotation:
     ContractError where nothing was masked with a key, or where something was that no key brings to another: a fake and a
     shifted date remember nobody.
     """
-    with ctx.store.lake.locked(f"run-{ctx.policy.name}", f"policy {ctx.policy.name}: a run is working in this lake; wait for it"):
+    with ctx.store.lake.alone(ctx.policy.name):
         use, row = _masked_release(ctx)
         to = current_use(ctx.policy, use.first)
         assert to is not None  # the release has keyed masks
