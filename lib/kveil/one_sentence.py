@@ -26,8 +26,8 @@ def told_in_one_sentence(lake: Lake) -> Iterator[None]:
             raise
         if files_are_gone(error):
             raise KveilError(
-                "files of a table were removed while it was read, as by a run or an erasure that works in this lake; run again when "
-                f"that is done (details for the developers are in {_trace(lake)})"
+                "files of a table were removed while it was read, as by a run or an erasure that works in this lake; run again "
+                f"when that is done (details for the developers are in {_trace(lake)})"
             ) from None
         raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
     finally:
