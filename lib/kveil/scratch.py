@@ -73,7 +73,7 @@ def open_scratch(home: Path) -> Scratch:
         name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         _held.append(_locked(home / f"{name}{_LOCK}"))
         scratch = Scratch(home / name)
-        for folder in (scratch.folder, scratch.spark, scratch.java, scratch.python):
+        for folder in (scratch.folder, scratch.spark, scratch.java, scratch.python, scratch.warehouse):
             folder.mkdir(mode=0o700)
     except OSError as error:
         sentence = f"{ELSEWHERE}: {home} cannot be used for temporary files ({error.strerror}); name a folder of your own"

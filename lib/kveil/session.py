@@ -85,6 +85,8 @@ _LOCAL = {
     # One JVM does driver and executor work; half of a small machine's memory.
     "spark.driver.memory": "4g",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Hadoop gives files on a local disk this mask, whatever that of the process is.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     # What is spilled and shuffled is rows of people; the key is the JVM's alone, so a stolen disk or a left file tells nothing.
     "spark.io.encryption.enabled": "true",
 }

@@ -13,10 +13,9 @@ from kveil.tables.schema import CLEAN, RAW, RELEASES
 from kveil.tables.store import TableStore
 
 from tests.builders import NOW, booked
-from tests.e2e.conftest import start
-from tests.e2e.small import PEOPLE, PERSON, shop_files
+from tests.e2e.conftest import SMALL_JVM, start
+from tests.e2e.small import PEOPLE, PERSON
 
-SMALL_JVM = {"KVEIL_MASTER": "local[1]", "PYSPARK_SUBMIT_ARGS": "--driver-memory 1g pyspark-shell"}
 COMMANDS = {
     "run": ("anonymize", "--force"),
     "collect": ("collect", "--force"),
@@ -37,22 +36,10 @@ PAIRS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A lake that was anonymized once, and its policy."""
-    folder = tmp_path_factory.mktemp("races")
-    policy = shop_files(folder)
-    for stage in ("collect", "clean", "anonymize"):
-        process = start([stage, policy, "--lake", str(folder / "lake")], **SMALL_JVM)
-        said, _ = process.communicate(timeout=600)
-        assert process.returncode == 0, said
-    return folder / "lake", policy
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("pair", PAIRS, ids=[" beside ".join(pair) for pair in PAIRS])
-def test_two_at_once(spark, made, tmp_path, pair):
-    lake, policy = made
+def test_two_at_once(spark, shop_lake, tmp_path, pair):
+    lake, policy = shop_lake
     shutil.copytree(lake, tmp_path / "lake", symlinks=True)
     on = (policy, "--lake", str(tmp_path / "lake"))
     processes = [start([COMMANDS[name][0], *on, *COMMANDS[name][1:]], **SMALL_JVM) for name in pair]

@@ -247,6 +247,13 @@ def test_report_before_models(facts):
     assert any(re.fullmatch(r"models +not measured", line) for line in lines)
 
 
+def test_a_second_account_over_the_same_people_is_told_on_the_first_page(facts):
+    sentence = "The people of sales are those of data set shop too (policy shop): no cap holds for both together."
+    for said in documents({**facts, "same_people": [sentence]})[:2]:
+        assert sentence in said
+        assert said.index(sentence) < said.index("People in the smallest class")
+
+
 def test_report_after_a_failed_stage(facts):
     nothing = dict.fromkeys(("privacy", "models", "utility", "gate", "ledger", "cleaning", "sources"))
     empty = without(facts, **{name: [] for name in nothing}, release=None, release_id=None)

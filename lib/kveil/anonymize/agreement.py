@@ -134,12 +134,12 @@ def _records(ctx: Context) -> dict[str, Record]:
 
 
 def _rows(ctx: Context, table: Table, *columns: str) -> list[Row]:
-    """The distinct rows of a control table, by SQL; `of` names the table. BudgetError where it is there and cannot be read."""
+    """The rows of a control table, by SQL; `of` names the table. BudgetError where it is there and cannot be read."""
     ref = ctx.ref(table)
     if not ctx.store.exists(ref):
         return []
     try:
-        return ctx.store.read(ref).selectExpr(*columns, f"'{ref}' AS of").distinct().collect()
+        return ctx.store.read(ref).selectExpr(*columns, f"'{ref}' AS of").collect()
     except SPARK_ERRORS:
         raise unreadable(ref) from None
 
