@@ -5,6 +5,7 @@ as it lives, which the system frees when it dies, however it dies; what is found
 """
 
 import atexit
+import errno
 import os
 import secrets
 import shutil
@@ -57,17 +58,17 @@ _held: list[int] = []
 def scratch_home(files: Path | None = None) -> Path:
     """Where the folders of all processes of a lake lie; of a process that works on no lake, a folder of its user's."""
     given = os.environ.get(ELSEWHERE)
-    if given:
-        return Path(given).absolute()
-    if files is not None:
+    if files is not None and not given:
         return files / "restricted" / ".scratch"
-    return Path(tempfile.gettempdir()).absolute() / f"kveil-{os.getuid()}"
+    # A disk that is named may be everybody's, as the system's temporary folder is: only a folder in it is closed.
+    return Path(given or tempfile.gettempdir()).absolute() / f"kveil-{os.getuid()}"
 
 
 def open_scratch(home: Path) -> Scratch:
     """A folder for this process alone, after what dead processes left was swept; removed when the process ends."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _require_own(home)
         home.chmod(0o700)
         sweep(home)
         name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
@@ -101,6 +102,12 @@ def closed_files() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def _require_own(home: Path) -> None:
+    """OSError where somebody else made the folder, or a link in its place, and would be its owner still."""
+    if home.is_symlink() or home.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it is another user's")
 
 
 def _locked(path: Path) -> int:

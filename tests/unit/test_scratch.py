@@ -80,13 +80,22 @@ def test_it_lies_in_the_restricted_zone_or_where_the_variable_says(tmp_path, mon
     monkeypatch.delenv(ELSEWHERE, raising=False)
     assert scratch_home(tmp_path / "lake") == tmp_path / "lake" / "restricted" / ".scratch"
     monkeypatch.setenv(ELSEWHERE, str(tmp_path / "disk"))
-    assert scratch_home(tmp_path / "lake") == scratch_home() == tmp_path / "disk"
+    assert scratch_home(tmp_path / "lake") == scratch_home() == tmp_path / "disk" / f"kveil-{os.getuid()}"
 
 
 def test_a_place_that_cannot_be_used_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(KveilError, match=r"^KVEIL_SCRATCH: .*/file/x cannot be used for temporary files \(.*\); name a folder"):
         open_scratch(tmp_path / "file" / "x")
+
+
+def test_a_folder_that_is_a_link_of_somebody_is_not_used_and_no_folder_above_is_closed(tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o755)
+    (tmp_path / "home").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(KveilError, match="it is another user's"):
+        open_scratch(tmp_path / "home")
+    open_scratch(tmp_path / "elsewhere" / "kveil-0")
+    assert mode(tmp_path / "elsewhere") == 0o755
 
 
 def test_what_is_shared_is_shared_with_the_group_as_far_as_the_mask_goes(tmp_path):
