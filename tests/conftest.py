@@ -30,10 +30,12 @@ NOW = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark(tmp_path_factory):
     """The session of all Spark tests; starting one takes seconds, so it is shared and never stopped in between."""
     from kveil.session import session
 
+    # Chosen before the session makes its own folder the place of temporary files.
+    tmp_path_factory.getbasetemp()
     started = session("kveil-tests")
     for key, value in SMALL_TABLES.items():
         started.conf.set(key, value)

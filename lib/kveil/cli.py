@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -30,23 +29,30 @@ from kveil.generate.folder import require_empty
 from kveil.generate.size import Bank
 from kveil.generate.write import local_folder, write_bank
 from kveil.log import Progress
+from kveil.modes import share_with_group
 from kveil.new_file import require_new, write_new
+from kveil.one_sentence import told_in_one_sentence
 from kveil.pipeline import STAGES, Stage, replay_quarantine, run
 from kveil.profile.lines import lines
 from kveil.profile.profiled import profile
 from kveil.report.stage import last_summary
 from kveil.rights.access import write_file, write_held
-from kveil.rights.erase import erase, finish, told_erasure
+from kveil.rights.erase import erase_named, finish, told_erasure
 from kveil.rights.people import named_people
 from kveil.rights.retain import retain
-from kveil.session import WIDE_ROWS, disk_is_full, session
+from kveil.session import WIDE_ROWS, session
 from kveil.settings import Policy, load
 from kveil.tables.files import FORMATS, FileFormat
 from kveil.tables.lake import Lake
 from kveil.tables.people import tables_of_others
+from kveil.tables.same_people import told_same_people
+from kveil.tables.schema import BUDGET_SOURCES
 from kveil.tables.store import TableStore
 
 _LEAST_REASON, _MOST_REASON = 12, 500
+_NOT_FOR_OTHERS = 0o027
+"""The mask of a command: what it makes is at most the group's to read, whatever the user's own mask lets through."""
+
 _POLICY = click.argument("policy", type=click.Path(dir_okay=False))
 _LAKE = click.option(
     "--lake", envvar="KVEIL_LAKE", default="./lake", show_default=True, help="Folder, Spark path or catalog:NAME."
@@ -76,10 +82,27 @@ def run_all(policy: str, lake: str, force: bool) -> None:
 
 @commands.command("check")
 @_POLICY
-def check(policy: str) -> None:
-    """Reads a policy and reports everything that is wrong with it; touches no data."""
-    load(policy)
+@_LAKE
+def check(policy: str, lake: str) -> None:
+    """Reads a policy and reports everything that is wrong with it; touches no data.
+
+    Where a lake is there, says as well whether its accounts count the same people elsewhere.
+    """
+    sound, place = load(policy), Lake.at(lake)
+    told = _accounts_of_same_people(sound, place) if sound.anonymize.budget and _has_accounts(sound, place) else []
     click.echo(f"{policy}: no problem found")
+    for sentence in told:
+        click.echo(sentence)
+
+
+def _has_accounts(policy: Policy, place: Lake) -> bool:
+    """Whether it is worth a session to look: a folder without accounts is seen to have none."""
+    return not place.is_local or (place.folder(BUDGET_SOURCES.of(policy)) / "_delta_log").is_dir()
+
+
+def _accounts_of_same_people(policy: Policy, place: Lake) -> list[str]:
+    with told_in_one_sentence(place):
+        return told_same_people(_store(place), policy)
 
 
 @commands.command("plan")
@@ -122,6 +145,7 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
     bank, path = Bank(**asked), local_folder(out)
     require_empty(path)
     write_bank(session(more=WIDE_ROWS), bank, path, form, Progress())
+    share_with_group([path])
     click.echo(f"the bank is in {out}")
 
 
@@ -135,7 +159,7 @@ def generate_bank(out: str, form: FileFormat, **asked: Any) -> None:
 def erase_people(policy: str, lake: str, customers: tuple[str, ...], batch: str | None) -> None:
     """Removes people from every table and file of the policy and proves it; finishes what was cut short."""
     with _asked(policy, lake, "erase") as ctx:
-        done = erase(ctx, named_people(ctx, customers, batch)) if customers or batch else finish(ctx)
+        done = erase_named(ctx, customers, batch) if customers or batch else finish(ctx)
         others = ", ".join(map(str, tables_of_others(ctx.store, ctx.policy)))
     lines = [line for each in done for line in told_erasure(each)]
     if others:
@@ -207,8 +231,9 @@ def classify(sources: tuple[str, ...], out: Path, person: str | None, label: str
     """Drafts a policy from files, folders or Delta tables (a path, or NAME=PATH): a role per column, with the evidence."""
     require_new(out)
     named = names_of(sources)
-    with _told_in_one_sentence(Lake.at(lake)):
-        spark = session()
+    place = Lake.at(lake)
+    with told_in_one_sentence(place):
+        spark = session(files=place.files if place.files.is_dir() else None)
         found = {name: opened(spark, name, address) for name, address in named.items()}
         asked = {name: Asked(each.declared, each.rows, each.texts) for name, each in found.items()}
         told = draft_of(asked, out.stem, person, label, Progress())
@@ -269,9 +294,9 @@ def withdraw_release(release: str, lake: str, reason: str, nobody_had_it: bool) 
     if not _LEAST_REASON <= len(reason.strip()) <= _MOST_REASON:
         raise click.UsageError(f"--reason: give {_LEAST_REASON} to {_MOST_REASON} letters that say why")
     place = Lake.at(lake)
-    with _told_in_one_sentence(place):
+    with told_in_one_sentence(place):
         wish = Wish(release, reason.strip(), nobody_had_it, datetime.now(timezone.utc))
-        done = withdraw(TableStore(session(), place), wish)
+        done = withdraw(_store(place), wish)
     copies = "nobody had received it" if nobody_had_it else "copies that others made may exist"
     click.echo(f"withdrawn: {', '.join(done.releases)} of {done.table}; files and versions are destroyed; {copies}")
     if done.models:
@@ -296,8 +321,14 @@ def reveal(policy: str, lake: str, column: str, token: str, reason: str) -> None
 def _asked(policy_file: str, lake_address: str, what: str) -> Iterator[Context]:
     """A context outside any run, whose unforeseen errors end as one sentence."""
     policy, place = load(policy_file), Lake.at(lake_address)
-    with _told_in_one_sentence(place):
-        yield _context(policy, TableStore(session(), place), what, Progress())
+    with told_in_one_sentence(place):
+        yield _context(policy, _store(place), what, Progress())
+
+
+def _store(place: Lake) -> TableStore:
+    """The lake's tables in a session that writes aside in its restricted zone, which is closed before anything is in it."""
+    place.prepare()
+    return TableStore(session(files=place.files), place)
 
 
 def _context(policy: Policy, store: TableStore, what: str, progress: Progress) -> Context:
@@ -327,8 +358,8 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
     policy = load(policy_file)
     lake = Lake.at(lake_address)
     progress = Progress()
-    store = TableStore(session(), lake)
-    with _told_in_one_sentence(lake):
+    store = _store(lake)
+    with told_in_one_sentence(lake):
         # Whoever asked to be erased is gone before anything is computed again.
         for line in [line for done in finish(_context(policy, store, "erase", progress)) for line in told_erasure(done)]:
             click.echo(line)
@@ -342,39 +373,16 @@ def _run(policy_file: str, lake_address: str, force: bool, names: Sequence[str])
 
 def _replay(policy_file: str, lake_address: str) -> None:
     policy, lake = load(policy_file), Lake.at(lake_address)
-    store = TableStore(session(), lake)
-    with _told_in_one_sentence(lake):
+    store = _store(lake)
+    with told_in_one_sentence(lake):
         ended = replay_quarantine(policy, store, Progress())
     click.echo(f"{ended.rows_in:,} rows judged again, {ended.rows_out:,} of them entered the raw zone")
 
 
-@contextmanager
-def _told_in_one_sentence(lake: Lake) -> Iterator[None]:
-    """Turns what nobody foresaw into a sentence that names the file of its trace."""
-    try:
-        yield
-    except Exception as error:
-        if disk_is_full(error):
-            place = lake.root if lake.catalog is None else lake.catalog
-            sentence = f"--lake: the disk of {place} is full; free some space and run again, which goes on where this run ended"
-            raise KveilError(sentence) from None
-        if isinstance(error, KveilError):
-            raise
-        raise KveilError(f"unexpected {type(error).__name__}; details for the developers are in {_trace(lake)}") from error
-
-
-def _trace(lake: Lake) -> Path:
-    """Where the trace was written: in the restricted zone, since JVM messages can quote values."""
-    folder = lake.files / "restricted" / "errors"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.txt"
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(traceback.format_exc())
-    return path
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; a user's error ends as one sentence on stderr and its exit code, never as a trace."""
+    before = os.umask(_NOT_FOR_OTHERS)
+    os.umask(before | _NOT_FOR_OTHERS)
     try:
         commands.main(args=None if arguments is None else list(arguments), prog_name="kveil", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -387,3 +395,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KveilError as error:
         click.echo(f"kveil: {error}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        os.umask(before)

@@ -9,7 +9,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -96,6 +95,7 @@ STAGES: tuple[Stage, ...] = (
             t.AGGREGATES,
             t.BUDGET_LEDGER,
             t.BUDGET_AUDIT,
+            t.BUDGET_SOURCES,
             t.PRIVACY_METRICS,
         ),
         kveil.anonymize.stage.run,
@@ -140,6 +140,7 @@ STAGES: tuple[Stage, ...] = (
             t.PEOPLE,
             t.PEOPLE_PAIRS,
             t.BUDGET_LEDGER,
+            t.BUDGET_SOURCES,
             t.RELEASE,
             t.RELEASES,
             t.AGGREGATES,
@@ -172,7 +173,7 @@ def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[s
     refusal = ""
     if policy.anonymize.budget is not None:
         require_safe_log_store(store)
-    with _alone(ctx):
+    with store.lake.alone(policy.name):
         for stage in STAGES:
             if not names or stage.name in names:
                 refusal = _refusal(stage, ctx, force) or refusal
@@ -183,7 +184,7 @@ def replay_quarantine(policy: Policy, store: TableStore, progress: Progress) -> 
     """Judges the rows that collect set aside again, by the policy as it is now; logged as an outcome of stage collect."""
     stage, started = STAGES[0], time.monotonic()
     ctx = replace(_context(policy, store, progress), stage=stage.name)
-    with _alone(ctx):
+    with store.lake.alone(policy.name):
         try:
             result = kveil.collect.replay.replay(ctx)
         except KveilError as error:
@@ -196,12 +197,6 @@ def replay_quarantine(policy: Policy, store: TableStore, progress: Progress) -> 
 def _context(policy: Policy, store: TableStore, progress: Progress) -> Context:
     now = datetime.now(timezone.utc)
     return Context(policy, store, f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}", now, progress)
-
-
-def _alone(ctx: Context) -> AbstractContextManager[None]:
-    """Keeps a second run of the policy out of the lake; it fails at once."""
-    busy = f"policy {ctx.policy.name}: another run is working in this lake; wait until it is done"
-    return ctx.store.lake.locked(f"run-{ctx.policy.name}", busy)
 
 
 def _refusal(stage: Stage, run_context: Context, force: bool) -> str:

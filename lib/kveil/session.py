@@ -1,10 +1,8 @@
 """The Spark session: the only place that builds one or sets a Spark setting, each with its reason."""
 
-import atexit
 import errno
 import logging
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +12,8 @@ from pathlib import Path
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+
+from kveil.scratch import Scratch, closed_files, open_scratch, scratch_home
 
 try:
     from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
@@ -31,6 +31,21 @@ def disk_is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+_GONE = (
+    "FILE_NOT_EXIST",
+    "FileNotFoundException",
+    "FILE_NOT_FOUND",
+    "DELTA_TRUNCATED",
+    "DELTA_PATH_DOES_NOT_EXIST",
+    "NoSuchFile",
+)
+
+
+def files_are_gone(error: BaseException) -> bool:
+    """Whether Spark did not find files that a table named when it was looked at: somebody removed them since."""
+    return isinstance(error, SPARK_ERRORS) and any(word in str(error) for word in _GONE)
 
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -70,16 +85,18 @@ _LOCAL = {
     # One JVM does driver and executor work; half of a small machine's memory.
     "spark.driver.memory": "4g",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Hadoop gives files on a local disk this mask, whatever that of the process is.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
+    # What is spilled and shuffled is rows of people; the key is the JVM's alone, so a stolen disk or a left file tells nothing.
+    "spark.io.encryption.enabled": "true",
 }
 
-_WAREHOUSE = "spark.sql.warehouse.dir"
-"""Spark makes this folder, in the working directory by default, though every table here has a path of its own."""
 
-
-def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkSession:
+def session(app: str = "kveil", more: Mapping[str, str] | None = None, files: Path | None = None) -> SparkSession:
     """The session to work in: a running or remote one where the platform brings it, else a local one with Delta.
 
-    `more` are settings of this module that suit one kind of work; a session that runs keeps its own.
+    `more` are settings of this module that suit one kind of work; a session that runs keeps its own. What a local session writes
+    aside lies in the restricted zone of the lake whose `files` are given (see kveil.scratch) and is readable for nobody else.
     """
     _hush()
     running = SparkSession.getActiveSession()
@@ -92,8 +109,12 @@ def session(app: str = "kveil", more: Mapping[str, str] | None = None) -> SparkS
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.master(os.environ.get("KVEIL_MASTER", "local[*]"))
-        for key, value in {**_LOCAL, **_jars(), _WAREHOUSE: _folder_of_this_process()}.items():
+        scratch = open_scratch(scratch_home(files))
+        for key, value in {**_LOCAL, **_jars(), **_aside(scratch)}.items():
             builder = builder.config(key, value)
+        # The JVM is started here and keeps the mask for its life.
+        with closed_files():
+            return builder.getOrCreate()
     return builder.getOrCreate()
 
 
@@ -113,10 +134,18 @@ def in_short_methods(spark: SparkSession) -> Iterator[None]:
                 spark.conf.set(key, old)
 
 
-def _folder_of_this_process() -> str:
-    folder = Path(tempfile.mkdtemp(prefix="kveil-spark-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return str(folder)
+def _aside(scratch: Scratch) -> dict[str, str]:
+    """Settings that send all that is written aside to the folder; this process and its workers are told by their environment."""
+    # The variable has the last word over spark.local.dir.
+    os.environ["SPARK_LOCAL_DIRS"] = str(scratch.spark)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch.python)))
+    tempfile.tempdir = str(scratch.python)
+    return {
+        "spark.local.dir": str(scratch.spark),
+        "spark.sql.warehouse.dir": str(scratch.warehouse),
+        # The JVM's performance counters would lie in a folder of the system, with its whole command line in them.
+        "spark.driver.defaultJavaOptions": f'"-Djava.io.tmpdir={scratch.java}" -XX:-UsePerfData',
+    }
 
 
 def _hush() -> None:

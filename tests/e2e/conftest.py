@@ -11,6 +11,7 @@ import yaml
 from kveil.cli import commands
 
 from tests.builders import journey
+from tests.e2e.small import shop_files
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -34,6 +35,21 @@ def cut(tmp_path_factory) -> Path:
     )
     (folder / "policy.yml").write_text(yaml.safe_dump(document, sort_keys=False))
     return folder / "policy.yml"
+
+
+SMALL_JVM = {"KVEIL_MASTER": "local[1]", "PYSPARK_SUBMIT_ARGS": "--driver-memory 1g pyspark-shell"}
+
+
+@pytest.fixture(scope="session")
+def shop_lake(tmp_path_factory) -> tuple[Path, str]:
+    """The lake in which the small shop was collected, cleaned and anonymized by commands, and its policy."""
+    folder = tmp_path_factory.mktemp("shop")
+    policy = shop_files(folder)
+    for stage in ("collect", "clean", "anonymize"):
+        process = start([stage, policy, "--lake", str(folder / "lake")], **SMALL_JVM)
+        said, _ = process.communicate(timeout=900)
+        assert process.returncode == 0, said
+    return folder / "lake", policy
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:

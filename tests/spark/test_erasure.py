@@ -97,7 +97,7 @@ def ctx(module_store, tmp_path_factory):
     module_store.replace(STAGING.of(ctx.policy), person.selectExpr("person AS kveil_person", "true AS late"))
     for place in there(ctx):
         for key in ("delta.enableDeletionVectors", "delta.enableChangeDataFeed"):
-            module_store.set_property(place.ref, key, "true")
+            module_store.set_properties(place.ref, {key: "true"})
     for ref, value in ((RAW.of(ctx.policy, "payments"), "cents"), (SCORES.of(ctx.policy), "score")):
         # A change leaves a deletion vector, an older file and change data of everybody's rows.
         module_store.spark.sql(f"UPDATE {module_store.lake.identifier(ref)} SET {value} = {value} + 1")
@@ -198,7 +198,7 @@ class TestErasure:
         place = next(place for place in places(ctx.policy) if place.table is SCORES)
         elsewhere = replace(place, ref=TableRef("restricted", "bank_counted"))
         ctx.store.replace(elsewhere.ref, ctx.store.read(place.ref))
-        ctx.store.set_property(elsewhere.ref, "delta.checkpointInterval", "1")
+        ctx.store.set_properties(elsewhere.ref, {"delta.checkpointInterval": "1"})
         highest = ctx.store.read(place.ref).selectExpr("max(person) AS person")
         assert remaining(ctx.store, place, highest)[1] > 0
         ctx.spark.sql(f"DELETE FROM {ctx.store.lake.identifier(elsewhere.ref)}")

@@ -233,7 +233,7 @@ def test_marks_are_keyed(grown):
     ("module", "name"),
     [
         ("store", "append"),
-        ("store", "set_property"),
+        ("store", "set_properties"),
         (stage, "_record"),
     ],
 )

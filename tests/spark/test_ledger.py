@@ -1,6 +1,7 @@
 """The ledger's tables as Delta keeps them: what is written is read, a conflict is seen, tampering is found by the command."""
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,7 @@ from kveil.cli import main
 from kveil.errors import BudgetError
 from kveil.tables.declaration import ZONES
 from kveil.tables.lake import Lake
-from kveil.tables.schema import BUDGET_AUDIT, BUDGET_LEDGER
+from kveil.tables.schema import BUDGET_AUDIT, BUDGET_LEDGER, RELEASES
 from kveil.tables.store import TableStore
 
 from tests.builders import booked, context, shop
@@ -27,6 +28,8 @@ def kept(module_store):
     ctx = context(module_store, shop(anonymize__budget=BUDGET), "anonymize")
     ledger.reserve(ctx, "rows", ledger.row_charges(ctx.policy.anonymize), [SLICE])
     ledger.drawn(ctx, "rows")
+    row = {"release_id": "rows", "epsilon": Decimal(1), "version": 4}
+    ctx.store.append(ctx.ref(RELEASES), ctx.rows(RELEASES, [row]))
     ledger.committed(ctx, "rows", 4)
     ledger.reserve(ctx, "cells", [COUNT])
     ledger.drawn(ctx, "cells")

@@ -8,10 +8,10 @@ from urllib.parse import urlparse
 import kveil.anonymize.stage
 import pytest
 from kveil.anonymize.aggregates.secret import secret_of
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.errors import KveilError, SettingsError
 from kveil.session import SPARK_ERRORS
 from kveil.tables.declaration import Column, Table, TableRef
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.lake import Lake
 from kveil.tables.schema import AGGREGATE_SECRET, BUDGET_LEDGER, CLEAN, RELEASE, RELEASES, STAGING
 from kveil.tables.store import TableStore

@@ -20,7 +20,7 @@ from kveil.anonymize.ledger.charge import Charge, Cost, cost_of, request_hash, r
 from kveil.anonymize.ledger.form import account_of, entries_form, plain
 from kveil.anonymize.ledger.spending import spent
 from kveil.anonymize.ledger.statement import _account_lines, _together
-from kveil.anonymize.ledger.storage import Kept
+from kveil.anonymize.ledger.storage import Books, Kept
 from kveil.anonymize.ledger.verify import problems, unwritten
 from kveil.errors import BudgetError
 from kveil.settings import Policy
@@ -42,16 +42,22 @@ class Tables:
 
     def __init__(self, monkeypatch):
         self.accounts, self.audit, self.before, self.after, self.now = {}, [], [], [], START
-        for name in ("kept_accounts", "open_account", "change_account", "append_audit"):
+        for name in ("read_books", "open_account", "change_account", "append_audit"):
             monkeypatch.setattr(book, name, getattr(self, name))
         monkeypatch.setattr(book, "actor", lambda ctx: "ann")
         monkeypatch.setattr(book, "require_safe_log_store", lambda store: None)
         monkeypatch.setattr(book.time, "sleep", lambda seconds: None)
         monkeypatch.setattr(clock, "now", lambda: self.now)
 
-    def kept_accounts(self, ctx, data_set):
+    def read_books(self, ctx, data_set):
         own = [each for each in self.accounts.values() if each.data_set == data_set]
-        return [Kept(each, self.end(each.name), "ann", spent(each.counted())) for each in own]
+        named = {each.name for each in own}
+        orphans = {line["account"] for line in self.audit if line["account"].startswith(f"{data_set}/")} - named
+        kept = (Kept(each, self.lines_of(each.name), "ann", spent(each.counted())) for each in own)
+        return Books(tuple(kept), tuple(sorted(orphans)))
+
+    def lines_of(self, name):
+        return tuple((line["sequence"], line["hash"]) for line in self.audit if line["account"] == name)
 
     def end(self, name):
         return max((line["sequence"] for line in self.audit if line["account"] == name), default=0)

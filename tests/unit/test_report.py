@@ -247,6 +247,13 @@ def test_report_before_models(facts):
     assert any(re.fullmatch(r"models +not measured", line) for line in lines)
 
 
+def test_a_second_account_over_the_same_people_is_told_on_the_first_page(facts):
+    sentence = "The people of sales are those of data set shop too (policy shop): no cap holds for both together."
+    for said in documents({**facts, "same_people": [sentence]})[:2]:
+        assert sentence in said
+        assert said.index(sentence) < said.index("People in the smallest class")
+
+
 def test_report_after_a_failed_stage(facts):
     nothing = dict.fromkeys(("privacy", "models", "utility", "gate", "ledger", "cleaning", "sources"))
     empty = without(facts, **{name: [] for name in nothing}, release=None, release_id=None)
@@ -423,8 +430,8 @@ def test_publishing_twice_leaves_the_last_report_and_nothing_else(tmp_path):
     assert published(reports)["index.html"] == "new"
     assert sorted(path.name for path in reports.iterdir()) == ["a", "b", "latest"]
     assert os.readlink(reports / "latest") == "b"
-    assert (reports / "b").stat().st_mode & 0o777 == 0o755
-    assert (reports / "b" / "index.html").stat().st_mode & 0o777 == 0o644
+    assert (reports / "b").stat().st_mode & 0o777 == 0o750
+    assert (reports / "b" / "index.html").stat().st_mode & 0o777 == 0o640
 
 
 def test_latest_is_a_copy_where_links_fail(tmp_path, monkeypatch):

@@ -5,13 +5,13 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import PERSON, TREE, of_class
 from kveil.anonymize.masking.keys import MASK_KEY
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.remeasure_models import CLASS, class_measures, meets
 from kveil.anonymize.trajectories import POINT, histories, point, safe_histories
 from kveil.context import Context
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.disclosure import Trajectory
 from kveil.tables.declaration import TableRef
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import STAGING, TRAJECTORIES
 from kveil.tables.store import NO_STATISTICS
 

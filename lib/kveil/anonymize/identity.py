@@ -15,6 +15,7 @@ _NOT_PART_OF_A_RELEASE = {
     "budget", "suppression_limit", "retained_until", "incremental", "changed", "aggregates", "accepted", "mask_keys",
     "composition", "composition_reason", "recipients_apart", "replaced",
 }  # fmt: skip
+_BOUNDS = "-bounds"
 
 
 def content(df: DataFrame, columns: list[str]) -> tuple[int, int]:
@@ -74,7 +75,12 @@ def aggregate_id(policy: Policy, name: str, clean_content: tuple[int, int]) -> s
 
 def bounds_id(release_id: str) -> str:
     """Under which id the bounds that a release's masks buy are booked: its own, told apart since accounts are per unit."""
-    return f"{release_id}-bounds"
+    return f"{release_id}{_BOUNDS}"
+
+
+def booked_for(booking: str) -> str:
+    """The release that was booked under an id: its own, or that of its masks' bounds."""
+    return booking.removesuffix(_BOUNDS)
 
 
 def guarantee_id(policy: Policy) -> str:

@@ -7,12 +7,14 @@ from pyspark.sql import functions as F
 
 from kveil.anonymize.columns import TREE, of_release
 from kveil.anonymize.identity import check_same, content
+from kveil.anonymize.ledger.heads import head_properties
 from kveil.anonymize.masking.keys import KeyUse
 from kveil.anonymize.masking.swap import check_swapped, swapped
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.slices import slice_name
 from kveil.anonymize.work import Work
 from kveil.context import Context
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import (
     CANDIDATE,
     COMPARED,
@@ -26,9 +28,6 @@ from kveil.tables.schema import (
     TRIED,
 )
 from kveil.tables.store import NO_STATISTICS
-
-RELEASE_ID = "kveil.release_id"
-"""The table property that says which release a table holds."""
 
 _LINK = (STAGING, CANDIDATE, FREQUENCIES, TRAJECTORIES, RELEASE_SECRET, COMPARED, TRIED, OVERLAPS)
 
@@ -52,22 +51,26 @@ def published_version(ctx: Context, work: Work, masked: KeyUse | None, swaps: Dr
     promised = check_swapped(candidate, rows if again is None else rows.unionByName(again), ctx.policy.anonymize)
     if work.parent is None:
         partition_by = ctx.policy.anonymize.partition_by
-        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, release_properties(work.release_id, masked))
+        ctx.store.replace(ctx.ref(RELEASE), candidate, partition_by, release_properties(ctx, work.release_id, masked))
         check_same(content(ctx.store.read(ctx.ref(RELEASE)), columns), promised, "published table")
     else:
         before = _content_beside(ctx, work, columns)
+        # Before the rows, so that the table's history names every release whose rows were ever visible.
+        ctx.store.set_properties(ctx.ref(RELEASE), {RELEASE_ID: work.release_id, **head_properties(ctx)})
         ctx.store.append(ctx.ref(RELEASE), candidate)
         after = _content_beside(ctx, work, columns)
         check_same((after[0] - before[0], after[1] - before[1]), promised, "published addition")
-        ctx.store.set_property(ctx.ref(RELEASE), RELEASE_ID, work.release_id)
     version = ctx.store.version(ctx.ref(RELEASE))
     assert version is not None  # just written
     return version
 
 
-def release_properties(release_id: str, masked: KeyUse | None) -> dict[str, str]:
-    """The released table's properties. Minima and maxima of tokens would stay in its log when a key is changed: it has none."""
-    return {RELEASE_ID: release_id, **({**masked.properties, **NO_STATISTICS} if masked else {})}
+def release_properties(ctx: Context, release_id: str, masked: KeyUse | None) -> dict[str, str]:
+    """The released table's properties: what it holds, and how far the audit is.
+
+    Minima and maxima of tokens would stay in its log when a key is changed: it has none.
+    """
+    return {RELEASE_ID: release_id, **head_properties(ctx), **({**masked.properties, **NO_STATISTICS} if masked else {})}
 
 
 def _content_beside(ctx: Context, work: Work, columns: list[str]) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from kveil.anonymize.identity import used_columns
 from kveil.anonymize.named_secret import named_secret
 from kveil.anonymize.noise import Draws
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
 from kveil.privacy.randomness import fresh_secret
 from kveil.settings.mask_checks import swapped_columns
-from kveil.tables.schema import RELEASE_SECRET
+from kveil.tables.heads import RELEASE_ID
+from kveil.tables.schema import RELEASE_SECRET, STAGING
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -33,6 +33,11 @@ def swaps_of(ctx: Context, release_id: str) -> Draws:
     use = (ctx.policy.name, release_id, "swap")
     secret = release_secret(ctx, release_id) if swapped_columns(ctx.policy.anonymize.mask) else b""
     return Draws(use=use, secret=secret)
+
+
+def can_be_drawn_again(ctx: Context, release_id: str) -> bool:
+    """Whether what a run that was cut short has drawn for the release, or would draw it from, is there."""
+    return any(ctx.store.property_of(ctx.ref(table), RELEASE_ID) == release_id for table in (STAGING, RELEASE_SECRET))
 
 
 def release_secret(ctx: Context, release_id: str) -> bytes:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize import aggregates, booking, ledger
+from kveil.anonymize.agreement import require_agreement
 from kveil.anonymize.columns import PERSON, TREE
 from kveil.anonymize.combined import combined, measured_before
 from kveil.anonymize.compose import (
@@ -21,7 +22,7 @@ from kveil.anonymize.compose import (
 )
 from kveil.anonymize.contribution import bounded
 from kveil.anonymize.domains import codings
-from kveil.anonymize.earlier import restored_version
+from kveil.anonymize.earlier import require_not_shown, restored_version
 from kveil.anonymize.identifiers import check_identifiers
 from kveil.anonymize.identity import content, guarantee_id, used_columns
 from kveil.anonymize.leftovers import cell_metrics
@@ -36,16 +37,18 @@ from kveil.anonymize.noise_checks import check_noise
 from kveil.anonymize.noise_metrics import noise_metrics, person_metrics
 from kveil.anonymize.population import population_metrics
 from kveil.anonymize.population_rows import population_of
-from kveil.anonymize.publish import RELEASE_ID, destroy_link, is_published, published_version
+from kveil.anonymize.publish import destroy_link, is_published, published_version
 from kveil.anonymize.remeasure import measured
 from kveil.anonymize.remeasure_models import model_metrics
 from kveil.anonymize.remeasure_trajectories import trajectory_metrics
-from kveil.anonymize.secret import swaps_of
+from kveil.anonymize.secret import can_be_drawn_again, swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
+from kveil.tables.heads import RELEASE_ID
+from kveil.tables.same_people import note_sources, told_same_people
 from kveil.tables.schema import CLEAN, PRIVACY_METRICS, RELEASE, RELEASES, STAGING
 
 
@@ -55,6 +58,7 @@ def run(ctx: Context) -> StageResult:
     check_noise(clean, ctx.policy.anonymize, ctx.policy.person)
     check_types(dict(clean.dtypes), ctx.policy.anonymize.mask)
     aggregates.check(ctx)
+    booked = require_agreement(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))
@@ -68,6 +72,7 @@ def run(ctx: Context) -> StageResult:
     # What can be refused of the whole run is refused before any of it is booked, drawn or published.
     asked = booking.bookings(ctx.policy.anonymize, work.release_id, _paid_for(ctx, work)) if row is None else []
     ledger.require_room(ctx, [*asked, *plan.bookings])
+    _tell_same_people(ctx, [*asked, *plan.bookings])
     if row is None or comparison is not None:
         assert comparison is not None  # made where nothing is recorded
         with ctx.step("look for direct identifiers"):
@@ -78,8 +83,16 @@ def run(ctx: Context) -> StageResult:
     require_current(ctx)
     _destroy_and_record(ctx, row)
     forget_replaced(ctx, row["release_id"])
-    aggregates.published(ctx, plan)
+    aggregates.published(ctx, plan, booked)
     return StageResult(rows_in=rows_in, rows_out=row["rows_released"])
+
+
+def _tell_same_people(ctx: Context, asked: Sequence[ledger.Booking]) -> None:
+    """Notes whose people the account is about, and says where another account is about them too."""
+    if ledger.has_cost(ctx.policy.anonymize):
+        note_sources(ctx.store, ctx.policy)
+    for sentence in told_same_people(ctx.store, ctx.policy) if asked else []:
+        ctx.progress.line(sentence)
 
 
 def _content_of_population(ctx: Context) -> tuple[int, int] | None:
@@ -104,6 +117,8 @@ def _published(ctx: Context, work: Work, clean: DataFrame, comparison: Compariso
     if work.parent is not None and not is_published(ctx, work.parent):
         work = replace(work, parent=_published_again(ctx, work.parent))
     settings = ctx.policy.anonymize
+    if not can_be_drawn_again(ctx, work.release_id):
+        require_not_shown(ctx, ctx.ref(RELEASE), work.release_id, f"anonymize: release {work.release_id}")
     masked = current_use(ctx.policy, work.first)
     if work.parent:
         require_current(ctx)
@@ -233,7 +248,8 @@ def _sentence(broken: list[Metric]) -> str:
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     """Brings an earlier release back as it was, files and all, since drawing again would spend without booking."""
     with ctx.step("publish an earlier release again") as note:
-        version = restored_version(ctx, ctx.ref(RELEASE), row["version"], f"anonymize: release {row['release_id']}")
+        what = f"anonymize: release {row['release_id']}"
+        version = restored_version(ctx, ctx.ref(RELEASE), row["version"], row["release_id"], what)
         note.text = f"{row['rows_released']:,} rows as {ctx.ref(RELEASE)}, version {version}"
     again = {**row, "version": version, "run_id": ctx.run_id, "written_at": ctx.now}
     _record(ctx, again)

@@ -18,11 +18,11 @@ from kveil.anonymize.kernel import Kernel
 from kveil.anonymize.leftovers import pooled
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.population_rows import beside, population_of
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.anonymize.references import references
 from kveil.anonymize.secret import draws_of
 from kveil.context import Context
 from kveil.session import in_short_methods
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import STAGING
 from kveil.tables.store import NO_STATISTICS
 

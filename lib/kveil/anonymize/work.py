@@ -7,9 +7,10 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from kveil.anonymize.identity import guarantee_id, id_after, increment_id, release_id
+from kveil.anonymize.ledger.refusals import NOTHING_IS_SPENT
 from kveil.anonymize.slices import Slice, record_slices, released_slices
 from kveil.context import Context
-from kveil.errors import ContractError
+from kveil.errors import BudgetError, ContractError
 from kveil.model.lineage import lineage_of
 from kveil.tables.schema import CLEAN, RELEASES
 
@@ -55,6 +56,7 @@ def planned(ctx: Context, found: list[Slice], population: tuple[int, int] | None
         return Work(_standing_id(ctx, release_id(ctx.policy, content, population)), tuple(found))
     lineage = lineage_of(_releases(ctx), parent["release_id"])
     known = released_slices(ctx, lineage)
+    _require_slices(ctx, parent, known)
     changed = _changed(ctx, known, found)
     names = {each.name for slices in known.values() for each, _ in slices}
     new = tuple(each for each in found if each.name not in names)
@@ -92,6 +94,16 @@ def _extendable(ctx: Context) -> dict[str, Any] | None:
     if not ctx.policy.anonymize.incremental or latest is None or latest["guarantee"] != guarantee_id(ctx.policy):
         return None
     return latest
+
+
+def _require_slices(ctx: Context, parent: dict[str, Any], known: dict[str, list[tuple[Slice, bool]]]) -> None:
+    """BudgetError where a released slice is not on record: taken for a new one its rows would be drawn and published twice."""
+    rows = sum(each.rows for slices in known.values() for each, _ in slices)
+    if rows != parent["rows_in"]:
+        raise BudgetError(
+            f"control.release_slices names {rows:,} rows of release {parent['release_id']} and those before it, control.releases "
+            f"{parent['rows_in']:,}: rows of one of them are missing; {NOTHING_IS_SPENT}"
+        )
 
 
 def _changed(ctx: Context, known: dict[str, list[tuple[Slice, bool]]], found: list[Slice]) -> list[str]:

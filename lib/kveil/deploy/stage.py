@@ -9,10 +9,21 @@ from kveil.deploy.registry import Lineage, champion, registered
 from kveil.model.columns import column_kinds, generalizer_inputs
 from kveil.model.lineage import Release, current_models, current_release, frozen_generalizer, trained_models
 from kveil.model.scoring import ScoringModel
-from kveil.model.tracking import Tracker
+from kveil.model.tracking import LAKE_TAG, Tracker
 from kveil.settings import fingerprint
 from kveil.tables.declaration import Table
-from kveil.tables.schema import CLEAN, DEPLOYMENTS, GENERALIZER, MODELS, PRIVACY_METRICS, RELEASES, SCORES, UTILITY_METRICS
+from kveil.tables.heads import LEDGER_HEAD
+from kveil.tables.schema import (
+    CLEAN,
+    DEPLOYMENTS,
+    GENERALIZER,
+    MODELS,
+    PRIVACY_METRICS,
+    RELEASE,
+    RELEASES,
+    SCORES,
+    UTILITY_METRICS,
+)
 from kveil.tables.store import NO_STATISTICS
 
 
@@ -51,10 +62,11 @@ def _scoring_model(ctx: Context, release: Release, algorithm: str) -> ScoringMod
 
 
 def _lineage(ctx: Context, release: Release, decided: Decision) -> Lineage:
+    head = ctx.store.property_of(ctx.ref(RELEASE), LEDGER_HEAD)
     tags = {
         "kveil.stage": "deploy", "kveil.policy": ctx.policy.name, "kveil.policy_hash": fingerprint(ctx.policy),
         "kveil.release_id": release.id, "kveil.run_id": ctx.run_id, "kveil.algorithm": str(decided.algorithm),
-        "kveil.trained_on": "release",
+        "kveil.trained_on": "release", LAKE_TAG: ctx.store.lake.mark, **({LEDGER_HEAD: head} if head else {}),
     }  # fmt: skip
     return Lineage(ctx.build, tags, {check.name: check.measured for check in decided.checks if check.measured is not None})
 

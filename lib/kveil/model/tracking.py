@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kveil.modes import close_to_others
+
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _URI = "MLFLOW_TRACKING_URI"
 
@@ -34,6 +36,30 @@ def quietly() -> Iterator[None]:
         yield
 
 
+LAKE_TAG = "kveil.lake"
+"""The tag that says in which lake a registered model was made; its value is the lake's mark."""
+
+
+def registered_tags(files: Path, lake: str, tag: str) -> dict[str, str]:
+    """The tag's value of every registered model version that was made in the lake, by model and version.
+
+    Nothing where there is no registry yet; one is not made to be asked. A lake's own registry holds its own models alone.
+    """
+    given, own = os.environ.get(_URI), files / "mlflow.db"
+    if not given and not own.is_file():
+        return {}
+    client = quiet_mlflow().MlflowClient(given or f"sqlite:///{own}", given or f"sqlite:///{own}")
+    found, token = {}, None
+    while True:
+        page = client.search_model_versions(max_results=1000, page_token=token)
+        for version in page:
+            if tag in version.tags and (not given or version.tags.get(LAKE_TAG) == lake):
+                found[f"model {version.name}, version {version.version},"] = str(version.tags[tag])
+        token = page.token
+        if not token:
+            return found
+
+
 class Tracker:
     """One policy's experiment: at MLFLOW_TRACKING_URI where that is set, else in the lake's own files.
 
@@ -45,13 +71,15 @@ class Tracker:
         given = os.environ.get(_URI)
         self._own_store = not given
         if self._own_store:
-            files.mkdir(parents=True, exist_ok=True)
+            (files / "mlflow").mkdir(parents=True, exist_ok=True)
         self.mlflow.set_tracking_uri(given or f"sqlite:///{files}/mlflow.db")
         if self._own_store:
             # MLflow exports what it is told; left there, it would pass for the user's wish in the next lake.
             os.environ.pop(_URI, None)
         self.client = self.mlflow.MlflowClient()
         self.experiment = self._experiment(files, f"kveil-{policy}")
+        if self._own_store:
+            close_to_others(files / "mlflow", files / "mlflow.db")
 
     def log_run(
         self,

@@ -31,6 +31,7 @@ from kveil.settings.noise import RowNoise
 from kveil.tables import schema
 from kveil.tables.declaration import Table, TableRef
 from kveil.tables.lake import Lake
+from kveil.tables.same_people import told_same_people
 
 Fact = dict[str, Any]
 """A row or a group of plain values: text, whole and real numbers, true and false, lists and maps of these."""
@@ -81,6 +82,7 @@ def facts(ctx: Context) -> Fact:
         "utility": _of_release(ctx, schema.UTILITY_METRICS, release_id),
         "gate": _latest_build(ctx, schema.DEPLOYMENTS, release_id),
         "ledger": _ledger(ctx),
+        "same_people": told_same_people(ctx.store, policy),
         "law": {**law_facts(policy), **law_of_lake(ctx)},
     }
 

@@ -111,7 +111,8 @@ def troubles(facts: Fact) -> list[str]:
     release = facts["release"]
     if release and release["k"] != facts["asked"]["k"]:
         said_so.append(f"The policy now asks for k = {facts['asked']['k']}; the release was made with k = {release['k']}.")
-    return [*said_so, *composition_troubles(facts), *cleaning_troubles(facts), *law_troubles(facts)]
+    others = [*facts["same_people"], *composition_troubles(facts)]
+    return [*said_so, *others, *cleaning_troubles(facts), *law_troubles(facts)]
 
 
 def champion(facts: Fact) -> str | None:

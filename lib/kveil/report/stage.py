@@ -10,6 +10,7 @@ from pathlib import Path
 from pyspark.sql import functions as F
 
 from kveil.context import Context, StageResult
+from kveil.modes import close_to_others, share_with_group
 from kveil.report.facts import facts
 from kveil.report.render import document, html, markdown, summary
 from kveil.tables.schema import REPORTS
@@ -48,13 +49,13 @@ def last_summary(ctx: Context) -> list[str]:
 
 
 def publish(reports: Path, run_id: str, documents: dict[str, str]) -> None:
-    """Puts the documents into reports/run_id, readable for everyone, and makes reports/latest the same."""
+    """Puts the documents into reports/run_id, for the group to read where the mask lets it; reports/latest is the same."""
     reports.mkdir(parents=True, exist_ok=True)
+    close_to_others(reports)
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=reports))
     for name, text in documents.items():
         (fresh / name).write_text(text, encoding="utf-8", newline="\n")
-        (fresh / name).chmod(0o644)
-    fresh.chmod(0o755)
+    share_with_group([fresh])
     _put(fresh, reports / run_id)
     link = Path(tempfile.mkdtemp(prefix=".latest-", dir=reports)) / "latest"
     try:

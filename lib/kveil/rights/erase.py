@@ -6,7 +6,7 @@ every step may be done twice. So a request that was cut short is finished by the
 
 import secrets
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from pyspark.sql import functions as F
 
 from kveil.context import Context
 from kveil.errors import GuaranteeError
+from kveil.rights.people import named_people
+from kveil.scratch import scratch_home, sweep
 from kveil.tables.declaration import TableRef
 from kveil.tables.erasure import concerned, delete_people, purge, remaining
 from kveil.tables.keys import keyed_hash, with_keyed_hash
@@ -41,9 +43,19 @@ def erase(ctx: Context, people: DataFrame) -> list[Erasure]:
 
     Whoever was erased before is left out. GuaranteeError where a file still holds one of them: the request then stays purged.
     """
-    with _alone(ctx):
-        finished = [_finished(ctx, request) for request in _pending(ctx)]
-        return [*finished, _asked_and_erased(ctx, people)]
+    with ctx.store.lake.alone(ctx.policy.name):
+        return _after_pending(ctx, people)
+
+
+def erase_named(ctx: Context, ids: Sequence[str], batch: str | None) -> list[Erasure]:
+    """Erases the people who are named by id, or by a file or table of the lake; reads nothing while another is at work."""
+    with ctx.store.lake.alone(ctx.policy.name):
+        return _after_pending(ctx, named_people(ctx, ids, batch))
+
+
+def _after_pending(ctx: Context, people: DataFrame) -> list[Erasure]:
+    finished = [_finished(ctx, request) for request in _pending(ctx)]
+    return [*finished, _asked_and_erased(ctx, people)]
 
 
 def told_erasure(done: Erasure) -> list[str]:
@@ -58,16 +70,11 @@ def told_erasure(done: Erasure) -> list[str]:
 
 
 def finish(ctx: Context) -> list[Erasure]:
-    """Finishes the request that was cut short, if there is one."""
-    if not _pending(ctx):
+    """Finishes the request that was cut short, if there is one. One that another process is at ends with a sentence."""
+    if not ctx.store.exists(ctx.ref(ERASING)):
         return []
-    with _alone(ctx):
+    with ctx.store.lake.alone(ctx.policy.name):
         return [_finished(ctx, request) for request in _pending(ctx)]
-
-
-def _alone(ctx: Context) -> AbstractContextManager[None]:
-    busy = f"policy {ctx.policy.name}: a run is working in this lake; erase when it is done"
-    return ctx.store.lake.locked(f"run-{ctx.policy.name}", busy)
 
 
 def _asked_and_erased(ctx: Context, people: DataFrame) -> Erasure:
@@ -137,6 +144,8 @@ def _delete(ctx: Context, request: str, erasing: TableRef) -> None:
             ctx.store.destroy(ref)
         # What nobody foresaw is told here in full, with whatever values it met.
         shutil.rmtree(ctx.files / "restricted" / "errors", ignore_errors=True)
+        # What processes that died wrote aside is rows as well.
+        sweep(scratch_home(ctx.files))
     _log(ctx, request, "deleted", [])
 
 

@@ -43,8 +43,7 @@ def retain(ctx: Context) -> list[dict[str, Any]]:
     tables = list(kept(ctx.policy))
     if not tables:
         raise SettingsError(["law.retention: names no limit, so nothing is too old; give raw, clean or both, in days"])
-    busy = f"policy {ctx.policy.name}: a run is working in this lake; wait until it is done"
-    with ctx.store.lake.locked(f"run-{ctx.policy.name}", busy):
+    with ctx.store.lake.alone(ctx.policy.name):
         rows = [_deleted(ctx, table) for table in tables if ctx.store.exists(table.ref)]
         # Values that cleaning replaced have no age of their own; the next run keeps those of the rows that are left.
         ctx.store.destroy(ctx.ref(CLEANED_CELLS))

@@ -1,16 +1,19 @@
 """Where a lake is: a folder of Delta tables, or a catalog whose schemas are the zones."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kveil.errors import KveilError, SettingsError
+from kveil.modes import close_to_others, share_with_group
 from kveil.tables.declaration import ZONES, TableRef
 
 _PERSONAL = ("raw", "clean", "restricted")
+_OF_THE_GROUP = ("control", "reports", "mlflow", "mlflow.db")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Lake:
         return Path(self.root if self.is_local else _files())
 
     @property
+    def mark(self) -> str:
+        """What tells this lake from others where several register their models in one place; says nothing of where it is."""
+        return hashlib.sha256((self.catalog or self.root).encode()).hexdigest()[:16]
+
+    @property
     def is_local(self) -> bool:
         """Whether tables are folders of this machine."""
         return self.catalog is None and "://" not in self.root
@@ -56,7 +64,7 @@ class Lake:
         return f"{root}/control/_checkpoints/{name}"
 
     def prepare(self) -> None:
-        """Makes the zones of a local lake; those with personal rows are closed to other users (mode 0700)."""
+        """Makes the zones of a local lake: those with personal rows are the user's alone, what tells of the work the group's."""
         if not self.is_local:
             return
         try:
@@ -65,8 +73,22 @@ class Lake:
                 folder.mkdir(parents=True, exist_ok=True)
                 if zone in _PERSONAL:
                     folder.chmod(0o700)
+            close_to_others(*(Path(self.root) / name for name in _OF_THE_GROUP))
         except OSError as error:
             raise KveilError(f"--lake: {self.root} cannot be used ({error.strerror}); give a folder you may write") from None
+
+    def alone(self, policy: str) -> AbstractContextManager[None]:
+        """Keeps all others out who change a policy's tables: runs, erasures, retention. Fails at once where one is at it.
+
+        To be held before anything of these tables is read.
+        """
+        busy = f"policy {policy}: another run is working in this lake, or an erasure or retention; wait until it is done"
+        return self.locked(f"run-{policy}", busy)
+
+    def share(self) -> None:
+        """Lets the group read what a local session, whose files are its user's alone, wrote of evidence and releases."""
+        if self.is_local:
+            share_with_group(Path(self.root) / zone for zone in ("control", "release"))
 
     @contextmanager
     def locked(self, name: str, busy: str = "") -> Iterator[None]:

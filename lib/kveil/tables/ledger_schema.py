@@ -37,6 +37,17 @@ BUDGET_LEDGER = Table(
         ),
     ),
 )
+BUDGET_SOURCES = Table(
+    "control",
+    "budget_sources",
+    "Which sources the people of a data set come from, as hashes, so that a second account over the same people is told of.",
+    (
+        Column("data_set", "string", "whose account it is"),
+        POLICY,
+        Column("person", "string", "the column that names a person"),
+        Column("source", "string", "hash of a source's place and of that column"),
+    ),
+)
 BUDGET_AUDIT = Table(
     "control",
     "budget_audit",

@@ -4,6 +4,7 @@ Every write is one Delta commit: readers see all of it or nothing.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -36,8 +37,11 @@ class TableStore:
         """The table's current Delta version; None when there is no such table."""
         if self.lake.is_local:
             # A name per commit, as Delta's protocol has it; asking Spark would take a job each time.
-            commits = (self.lake.folder(ref) / "_delta_log").glob("*.json")
-            return max((int(commit.stem) for commit in commits if commit.stem.isdigit()), default=None)
+            try:
+                commits = [Path(name).stem for name in os.listdir(self.lake.folder(ref) / "_delta_log") if name.endswith(".json")]
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return max((int(commit) for commit in commits if commit.isdigit()), default=None)
         try:
             row = self.spark.sql(f"DESCRIBE HISTORY {self.lake.identifier(ref)} LIMIT 1").first()
         except AnalysisException:
@@ -166,10 +170,12 @@ class TableStore:
             row = self.spark.sql(sql).first()
         return int(row["num_deleted_rows"]) if row is not None else 0
 
-    def set_property(self, ref: TableRef, key: str, value: str) -> None:
-        """Sets a table property; the rows' files stay as they are."""
-        with self.writing(ref):
-            self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ('{key}' = '{value}')")
+    def set_properties(self, ref: TableRef, properties: Mapping[str, str]) -> None:
+        """Sets table properties, in one commit; the rows' files stay as they are."""
+        if properties:
+            listed = ", ".join(f"'{key}' = '{value}'" for key, value in properties.items())
+            with self.writing(ref):
+                self.spark.sql(f"ALTER TABLE {self.lake.identifier(ref)} SET TBLPROPERTIES ({listed})")
 
     def restore(self, ref: TableRef, version: int) -> None:
         """Makes an earlier version the current one: its files, not copies of them, and its properties."""

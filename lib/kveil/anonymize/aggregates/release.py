@@ -13,13 +13,15 @@ from kveil.anonymize.aggregates.checks import check_columns, check_delta, check_
 from kveil.anonymize.aggregates.cost import charges
 from kveil.anonymize.aggregates.expected import bound_in_words
 from kveil.anonymize.aggregates.request import Request
+from kveil.anonymize.aggregates.secret import has_secret
 from kveil.anonymize.aggregates.statistics import statistics
-from kveil.anonymize.earlier import require_whole, restored_version
+from kveil.anonymize.earlier import require_not_shown, require_whole, restored_version
 from kveil.anonymize.identity import aggregate_id, row_hash
-from kveil.anonymize.publish import RELEASE_ID
+from kveil.anonymize.ledger.heads import head_properties
 from kveil.context import Context
 from kveil.errors import GuaranteeError
 from kveil.tables.declaration import TableRef
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import AGGREGATE, AGGREGATE_GROUPS, AGGREGATE_SECRET, AGGREGATES, CLEAN
 
 _FEW_PEOPLE = 1_000_000
@@ -67,16 +69,22 @@ def planned(ctx: Context) -> Plan:
     return plan
 
 
-def published(ctx: Context, plan: Plan) -> None:
-    """Publishes every aggregate of the plan, once for the same rows and settings: repeating it spends and draws nothing."""
+def published(ctx: Context, plan: Plan, booked: Mapping[str, str] | None = None) -> None:
+    """Publishes every aggregate of the plan, once for the same rows and settings: repeating it spends and draws nothing.
+
+    `booked` has the state of each booking as it was before; one that was recorded and not committed is committed now.
+    """
     if not plan.requests:
         return
     clean = ctx.read(CLEAN)
     for request in plan.requests:
         if request.release_id not in plan.recorded:
             _publish(ctx, request, clean, plan.people)
+        elif (booked or {}).get(request.release_id) == "drawn":
+            ledger.committed(ctx, request.release_id, plan.recorded[request.release_id])
+    ids = {request.name: request.release_id for request in plan.requests}
     for name, version in _to_restore(ctx, plan):
-        _restore(ctx, name, version)
+        _restore(ctx, name, version, ids[name])
     left = sum(ctx.store.destroy(ctx.ref(table)) for table in (AGGREGATE_SECRET, AGGREGATE_GROUPS))
     if left:
         raise GuaranteeError(f"anonymize: {left} files of aggregates remain in the restricted zone; delete them and run again")
@@ -100,22 +108,24 @@ def _identified(ctx: Context, clean: DataFrame) -> tuple[dict[str, str], int]:
 
 def _publish(ctx: Context, request: Request, clean: DataFrame, people: int) -> None:
     ref = table_of(ctx, request.name)
+    if not has_secret(ctx):
+        require_not_shown(ctx, ref, request.release_id, _told(request.name))
     ledger.reserve(ctx, request.release_id, charges(request))
     with ctx.step(f"aggregate {request.name}") as note:
         request = with_bounds(ctx, request, clean, people <= _FEW_PEOPLE)
         if ctx.store.property_of(ref, RELEASE_ID) != request.release_id:
             rows = statistics(ctx, request, clean, people <= _FEW_PEOPLE)
             # The one commit that draws: what a killed run may have drawn before it is the same and was never visible.
-            ctx.store.replace(ref, rows, properties={RELEASE_ID: request.release_id})
+            ctx.store.replace(ref, rows, properties={RELEASE_ID: request.release_id, **head_properties(ctx)})
         ledger.drawn(ctx, request.release_id)
         groups = _groups_by_level(ctx, request)
         totals = sum(groups.values()) - groups[request.design.levels[-1].name]
         note.text = f"{sum(groups.values()) - totals:,} groups, {totals:,} totals, discrete {request.design.mechanism}"
     version = ctx.store.version(ref)
     assert version is not None  # just written
-    # The record comes last: a run that was cut short before it does all of this again, which changes nothing.
-    ledger.committed(ctx, request.release_id, version)
+    # A run that was cut short before the record does all of this again, which changes nothing; what is committed is recorded.
     _record(ctx, request, version, groups)
+    ledger.committed(ctx, request.release_id, version)
 
 
 def _groups_by_level(ctx: Context, request: Request) -> dict[str, int]:
@@ -145,9 +155,9 @@ def _to_restore(ctx: Context, plan: Plan) -> list[tuple[str, int]]:
     ]
 
 
-def _restore(ctx: Context, name: str, version: int) -> None:
+def _restore(ctx: Context, name: str, version: int, release_id: str) -> None:
     with ctx.step(f"publish aggregate {name} again") as note:
-        restored_version(ctx, table_of(ctx, name), version, _told(name))
+        restored_version(ctx, table_of(ctx, name), version, release_id, _told(name))
         note.text = f"version {version} of {table_of(ctx, name)}"
 
 

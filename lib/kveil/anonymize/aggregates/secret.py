@@ -6,12 +6,18 @@ from kveil.tables.schema import AGGREGATE_SECRET
 from kveil.tables.store import NO_STATISTICS
 
 
+def has_secret(ctx: Context) -> bool:
+    """Whether a run that was cut short left the secret."""
+    # A destroyed table may be there without its row: see TableStore.destroy.
+    return ctx.store.has_rows(ctx.ref(AGGREGATE_SECRET))
+
+
 def secret_of(ctx: Context) -> bytes:
     """The secret of all aggregates that are not published yet; a run that was cut short left it, and draws the same again."""
     ref = ctx.ref(AGGREGATE_SECRET)
-    # A destroyed table may be there without its row: see TableStore.destroy.
-    row = ctx.store.read(ref).first() if ctx.store.exists(ref) else None
-    if row is not None:
+    if has_secret(ctx):
+        row = ctx.store.read(ref).first()
+        assert row is not None  # has_secret
         return bytes(row["secret"])
     secret = fresh_secret()
     ctx.store.replace(ref, ctx.rows(AGGREGATE_SECRET, [{"secret": secret}]), properties=NO_STATISTICS)

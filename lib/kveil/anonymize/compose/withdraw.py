@@ -11,10 +11,10 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.errors import ContractError
 from kveil.model.lineage import lineage_of
 from kveil.tables.declaration import TableRef
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import MODELS, RELEASE_CLASSES, RELEASE_TREES, RELEASES
 from kveil.tables.store import TableStore
 
@@ -51,8 +51,7 @@ def withdraw(store: TableStore, wish: Wish) -> Withdrawal:
         raise ContractError(
             f"withdraw: this lake published no release {wish.release_id}; control.releases and the report name those that it did"
         )
-    policy = row["policy"]
-    with store.lake.locked(f"run-{policy}", f"policy {policy}: a run is working in this lake; wait until it is done"):
+    with store.lake.alone(row["policy"]):
         family = _family(rows, wish.release_id)
         for each in family:
             if each.get("withdrawn_at") is None:

@@ -9,9 +9,9 @@ cancelled(ctx, release_id)                  instead of drawn, to give back what 
 
 from kveil.anonymize.ledger.book import cancelled, committed, drawn, require_room, reserve
 from kveil.anonymize.ledger.charge import Booking, Charge, cost_of
-from kveil.anonymize.ledger.rows import epsilon_of, mask_charges, row_charges
+from kveil.anonymize.ledger.rows import epsilon_of, has_cost, mask_charges, row_charges
 
 __all__ = [
-    "Booking", "Charge", "cancelled", "committed", "cost_of", "drawn", "epsilon_of", "mask_charges", "require_room", "reserve",
-    "row_charges",
+    "Booking", "Charge", "cancelled", "committed", "cost_of", "drawn", "epsilon_of", "has_cost", "mask_charges", "require_room",
+    "reserve", "row_charges",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ from kveil.anonymize.ledger import clock
 from kveil.anonymize.ledger.account import NEXT, Account, Entry, State, Step, cap_of, opened
 from kveil.anonymize.ledger.audit import lines
 from kveil.anonymize.ledger.charge import Booking, Charge, Unit, cost_of, request_hash
-from kveil.anonymize.ledger.refusals import refusal, stranger
-from kveil.anonymize.ledger.storage import Kept, actor, append_audit, change_account, kept_accounts, open_account
+from kveil.anonymize.ledger.contradictions import contradiction
+from kveil.anonymize.ledger.refusals import NOTHING_IS_SPENT, refusal, stranger
+from kveil.anonymize.ledger.storage import Kept, actor, append_audit, change_account, open_account, read_books
 from kveil.context import Context
 from kveil.errors import BudgetError
 from kveil.session import SPARK_ERRORS
@@ -19,7 +20,7 @@ from kveil.tables.log_store import require_safe_log_store
 _TRIES, _LOOKS = 20, 2
 _CONFLICTS = ("CONCURRENT", "ALREADY_EXISTS", "METADATA_CHANGED", "PROTOCOL_CHANGED")
 
-_Change = Callable[[list[Kept]], tuple[Kept, Account | None]]
+_Change = Callable[[Sequence[Kept]], tuple[Kept, Account | None]]
 """From the data set's accounts as they are: the one to change and what it becomes, or None where nothing is to be done."""
 
 
@@ -40,7 +41,7 @@ def require_room(ctx: Context, bookings: Sequence[Booking]) -> None:
     So a run of several releases is refused before the first of them is drawn. Others may book in between: `reserve` asks again.
     """
     costly = [booking for booking in bookings if booking.charges]
-    accounts = kept_accounts(ctx, data_set_of(ctx)) if costly else []
+    accounts = sound_accounts(ctx) if costly else []
     for booking in costly:
         kept, account = _reserving(ctx, booking)(accounts)
         if account is not None:
@@ -66,7 +67,7 @@ def cancelled(ctx: Context, release_id: str) -> None:
 def _move(ctx: Context, release_id: str, state: State, output_version: int | None = None) -> None:
     budget = budget_of(ctx)
 
-    def change(accounts: list[Kept]) -> tuple[Kept, Account | None]:
+    def change(accounts: Sequence[Kept]) -> tuple[Kept, Account | None]:
         for kept in accounts:
             entry = kept.account.entry(release_id)
             if kept.account.recipient == budget.recipient and entry is not None:
@@ -90,17 +91,13 @@ def _change(ctx: Context, change: _Change, audited: bool = True) -> None:
     failure: Exception | None = None
     with ctx.store.lake.locked("budget"):
         for attempt in range(_TRIES):
-            kept, account = change(kept_accounts(ctx, data_set_of(ctx)))
+            accounts = _sound_accounts(ctx)
+            kept, account = change(accounts)
             if account is None:
                 _audit(ctx, kept.account, kept.audit_end, audited)
                 return
             if failure is not None and not _is_conflict(failure):
                 raise failure
-            if kept.audit_end < kept.account.audited:
-                # Both tables are read at once, but not at one instant: only an audit that stays short was cut.
-                _refuse_cut_audit(kept, attempt)
-                time.sleep(0.2)
-                continue
             try:
                 if _is_written(ctx, kept, account):
                     _audit(ctx, account, kept.audit_end, audited)
@@ -109,6 +106,24 @@ def _change(ctx: Context, change: _Change, audited: bool = True) -> None:
                 failure = error
                 time.sleep(0.1 * attempt)
     raise BudgetError(f"control.budget_ledger: other jobs kept booking during {_TRIES} tries; run again when they are done")
+
+
+def sound_accounts(ctx: Context) -> list[Kept]:
+    """The accounts of the policy's data set; BudgetError where ledger and audit do not tell the same of each of them."""
+    with ctx.store.lake.locked("budget"):
+        return _sound_accounts(ctx)
+
+
+def _sound_accounts(ctx: Context) -> list[Kept]:
+    """Both tables are read at once, but elsewhere than on a local disk not at one instant: what stays counts."""
+    for attempt in range(_LOOKS + 1):
+        books = read_books(ctx, data_set_of(ctx))
+        found = contradiction(books)
+        if found is None:
+            return list(books.accounts)
+        if attempt < _LOOKS:
+            time.sleep(0.2)
+    raise BudgetError(f"{found}; {NOTHING_IS_SPENT}")
 
 
 def _is_conflict(failure: Exception) -> bool:
@@ -140,7 +155,7 @@ def _reserving(ctx: Context, asked: Booking) -> _Change:
         tuple(sorted(asked.slices)) or None, dict(ctx.reads), (),
     )  # fmt: skip
 
-    def change(accounts: list[Kept]) -> tuple[Kept, Account | None]:
+    def change(accounts: Sequence[Kept]) -> tuple[Kept, Account | None]:
         kept = _account_for(ctx, accounts, unit)
         _require_same_request(kept.account, entry)
         known = kept.account.entry(asked.release_id)
@@ -182,13 +197,13 @@ def data_set_of(ctx: Context) -> str:
     return budget_of(ctx).data_set or ctx.policy.name
 
 
-def _account_for(ctx: Context, accounts: list[Kept], unit: Unit) -> Kept:
+def _account_for(ctx: Context, accounts: Sequence[Kept], unit: Unit) -> Kept:
     """The account of a unit and the policy's recipient, new where it was never booked on."""
     budget = budget_of(ctx)
     for kept in accounts:
         if (kept.account.unit, kept.account.recipient) == (unit, budget.recipient):
             return kept
-    return Kept(opened(budget, data_set_of(ctx), unit, ctx.policy.person), 0, actor(ctx))
+    return Kept(opened(budget, data_set_of(ctx), unit, ctx.policy.person), (), actor(ctx))
 
 
 def _require_same_request(account: Account, entry: Entry) -> None:
@@ -205,12 +220,4 @@ def _require_next(entry: Entry, state: State) -> None:
         allowed = ", ".join(NEXT[entry.state]) or "nothing"
         raise BudgetError(
             f"control.budget_ledger: release {entry.release_id} is {entry.state} and cannot be {state}; allowed: {allowed}"
-        )
-
-
-def _refuse_cut_audit(kept: Kept, attempt: int) -> None:
-    if attempt >= _LOOKS:
-        raise BudgetError(
-            f"control.budget_audit ends at line {kept.audit_end} of account {kept.account.name}, though it had "
-            f"{kept.account.audited}: somebody removed lines; find out with kveil budget --verify before anything is spent"
         )

@@ -13,6 +13,12 @@ from kveil.settings.budget import period_of
 SKEW = timedelta(minutes=5)
 """How far the clocks of honest machines may lie apart."""
 
+NOTHING_IS_SPENT = (
+    "nothing is drawn or spent until budget_ledger, budget_audit, releases, release_slices and aggregates of the control zone "
+    "are back as they were last; see docs/operations.md, When it refuses"
+)
+"""How every sentence ends that says that the tables contradict each other."""
+
 _CHEAPER = {"row": "lower the epsilon of anonymize.noise", "person": "lower the epsilon of the aggregates"}
 
 

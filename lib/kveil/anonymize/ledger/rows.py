@@ -24,6 +24,11 @@ def mask_charges(settings: Anonymize) -> list[Charge]:
     ]
 
 
+def has_cost(settings: Anonymize) -> bool:
+    """Whether anything that the policy releases has a privacy cost, which is booked."""
+    return bool(row_charges(settings) or mask_charges(settings) or settings.aggregates)
+
+
 def epsilon_of(settings: Anonymize) -> Decimal:
     """Epsilon of one row: the sum over the release's noisy columns."""
     return sum((role.epsilon for role in settings.noise.values()), Decimal(0))

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from kveil.anonymize.agreement import all_problems
 from kveil.anonymize.ledger.account import Account, Entry, by_period
 from kveil.anonymize.ledger.book import budget_of, data_set_of
 from kveil.anonymize.ledger.charge import NOTHING, Cost
+from kveil.anonymize.ledger.contradictions import contradiction
 from kveil.anonymize.ledger.form import plain
 from kveil.anonymize.ledger.spending import spent
-from kveil.anonymize.ledger.storage import Kept, audit_lines, kept_accounts
+from kveil.anonymize.ledger.storage import Kept, audit_lines, read_books
 from kveil.anonymize.ledger.verify import problems, unwritten
 from kveil.context import Context
 from kveil.settings.budget import period_of
@@ -23,7 +25,13 @@ _HEAD = ("no", "booked (UTC)", "state", "epsilon", "delta", "release", "mechanis
 
 def statement(ctx: Context) -> list[str]:
     """The lines about every account of the policy's data set, as of the context's time."""
-    accounts = [kept.account for kept in kept_accounts(ctx, data_set_of(ctx))]
+    books = read_books(ctx, data_set_of(ctx))
+    accounts, found = [kept.account for kept in books.accounts], [contradiction(books), *all_problems(ctx)]
+    wrong = [f"NOT SOUND, so the figures are not what was spent: {each}" for each in found if each]
+    return [*wrong, *_told(ctx, accounts)]
+
+
+def _told(ctx: Context, accounts: Sequence[Account]) -> list[str]:
     if not accounts:
         cap = budget_of(ctx)
         return [f"data set {data_set_of(ctx)}: nothing was ever booked; the cap is epsilon {plain(cap.epsilon)}"]
@@ -32,9 +40,10 @@ def statement(ctx: Context) -> list[str]:
 
 
 def verification(ctx: Context) -> tuple[list[str], list[str]]:
-    """What was looked at, one line per account, and what is wrong with it, one sentence each."""
+    """What was looked at, one line per account, and what is wrong with it or with what the lake published, one sentence each."""
     data_set = data_set_of(ctx)
-    kept, audit = kept_accounts(ctx, data_set), audit_lines(ctx, data_set)
+    with ctx.store.lake.locked("budget"):
+        kept, audit = read_books(ctx, data_set).accounts, audit_lines(ctx, data_set)
     looked, wrong = [], []
     for each in kept:
         own = [line for line in audit if line["account"] == each.account.name]
@@ -43,7 +52,7 @@ def verification(ctx: Context) -> tuple[list[str], list[str]]:
         remark = f"; {late} still to be written by the next booking" if late else ""
         looked.append(f"account {each.account.name}: {len(own)} audit lines{remark}: {'NOT SOUND' if found else 'sound'}")
         wrong += found
-    return looked, [*wrong, *_without_row(kept, {str(line["account"]) for line in audit})]
+    return looked, [*wrong, *_without_row(kept, {str(line["account"]) for line in audit}), *all_problems(ctx)]
 
 
 def _without_row(kept: Sequence[Kept], audited: set[str]) -> Iterator[str]:

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.ledger.account import Account
 from kveil.anonymize.ledger.audit import Line
 from kveil.anonymize.ledger.charge import NOTHING, Cost
 from kveil.anonymize.ledger.form import PARTS, account_of, cost_of_form, entries_form, plain
+from kveil.anonymize.ledger.refusals import NOTHING_IS_SPENT
 from kveil.anonymize.ledger.spending import spent
 from kveil.context import Context
 from kveil.errors import BudgetError
-from kveil.tables.declaration import Table
+from kveil.session import SPARK_ERRORS
+from kveil.tables.declaration import Table, TableRef
 from kveil.tables.schema import BUDGET_AUDIT, BUDGET_LEDGER
 
 _TIMES = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"}
@@ -27,35 +28,67 @@ _APPEND_ONLY = {"delta.appendOnly": "true"}
 
 @dataclass(frozen=True)
 class Kept:
-    """An account as its table holds it, the last line that the audit has of it, who is looking, and the sums in its row."""
+    """An account as its table holds it, the audit's lines of it (number and hash), who is looking, and the sums in its row."""
 
     account: Account
-    audit_end: int
+    audit: tuple[tuple[int, str], ...]
     actor: str
     noted: Cost = NOTHING
 
+    @property
+    def audit_end(self) -> int:
+        """The number of the last line that the audit has of the account; 0 where it has none."""
+        return max((number for number, _ in self.audit), default=0)
 
-def kept_accounts(ctx: Context, data_set: str) -> list[Kept]:
-    """The data set's accounts, of all units and recipients; none where there is no ledger yet."""
+
+@dataclass(frozen=True)
+class Books:
+    """A data set's accounts of all units and recipients, and the names of those that the audit alone still knows."""
+
+    accounts: tuple[Kept, ...] = ()
+    orphans: tuple[str, ...] = ()
+
+
+def read_books(ctx: Context, data_set: str) -> Books:
+    """The data set's books as ledger and audit hold them; empty where there is neither. BudgetError where they cannot be read."""
     try:
-        rows = _with_audit_end(ctx, data_set).collect()
-    except AnalysisException:
-        if _columns(ctx, BUDGET_LEDGER) is None:
-            return []
+        return _books(data_set, _rows_and_audit(ctx, data_set))
+    except SPARK_ERRORS:
+        there = [table for table in (BUDGET_LEDGER, BUDGET_AUDIT) if ctx.store.exists(ctx.ref(table))]
         _require_our_columns(ctx)
-        rows = _rows(ctx, data_set).select("row", F.lit(0).alias("audit_end"), F.current_user().alias("actor")).collect()
-    found = [_kept(_parsed(row["row"]), int(row["audit_end"] or 0), row["actor"]) for row in rows]
-    names = [each.account.name for each in found]
+    if not there:
+        return Books()
+    try:
+        return _books(data_set, _ALONE[there[0].pattern](ctx, data_set) if len(there) == 1 else _rows_and_audit(ctx, data_set))
+    except SPARK_ERRORS:
+        raise unreadable(*map(ctx.ref, there)) from None
+
+
+def unreadable(*refs: TableRef) -> BudgetError:
+    """What to say where a table that tells what was spent is there and cannot be read."""
+    names = " or ".join(map(str, refs))
+    return BudgetError(f"{names} cannot be read, since files of it are missing or damaged; {NOTHING_IS_SPENT}")
+
+
+def _books(data_set: str, rows: DataFrame) -> Books:
+    accounts, orphans = [], []
+    for row in rows.collect():
+        if row["row"] is None:
+            orphans.append(row["account"])
+        else:
+            audit = tuple(sorted((line["sequence"], line["hash"] or "") for line in row["audit"] or ()))
+            accounts.append(_kept(_parsed(row["row"]), audit, row["actor"]))
+    names = [each.account.name for each in accounts]
     if len(set(names)) < len(names):
         raise BudgetError(
             f"control.budget_ledger: an account of data set {data_set} has two rows, so nobody knows what is spent; "
             "find out by kveil budget --verify and the table's history which one to remove"
         )
-    return found
+    return Books(tuple(accounts), tuple(sorted(orphans)))
 
 
-def _kept(row: dict[str, Any], audit_end: int, who: str) -> Kept:
-    return Kept(account_of(row), audit_end, who, cost_of_form({part: row[f"spent_{part}"] for part in PARTS}))
+def _kept(row: dict[str, Any], audit: tuple[tuple[int, str], ...], who: str) -> Kept:
+    return Kept(account_of(row), audit, who, cost_of_form({part: row[f"spent_{part}"] for part in PARTS}))
 
 
 def actor(ctx: Context) -> str:
@@ -110,10 +143,31 @@ def _rows(ctx: Context, data_set: str) -> DataFrame:
     return ledger.where(F.col("data_set") == data_set).select("account", _as_json(ledger))
 
 
-def _with_audit_end(ctx: Context, data_set: str) -> DataFrame:
+def _rows_and_audit(ctx: Context, data_set: str) -> DataFrame:
+    # The audit first: what it has was in the ledger before, so a job that books meanwhile makes no line without its row.
+    audit = _audit_by_account(ctx, data_set)
+    return _rows(ctx, data_set).join(audit, "account", "full").select("account", "row", "audit", _who())
+
+
+def _rows_alone(ctx: Context, data_set: str) -> DataFrame:
+    return _rows(ctx, data_set).select("account", "row", F.lit(None).alias("audit"), _who())
+
+
+def _audit_alone(ctx: Context, data_set: str) -> DataFrame:
+    return _audit_by_account(ctx, data_set).select("account", F.lit(None).alias("row"), "audit", _who())
+
+
+_ALONE = {BUDGET_LEDGER.pattern: _rows_alone, BUDGET_AUDIT.pattern: _audit_alone}
+"""How the books are read where one of both tables is missing."""
+
+
+def _who() -> Column:
+    return F.current_user().alias("actor")
+
+
+def _audit_by_account(ctx: Context, data_set: str) -> DataFrame:
     audit = ctx.store.read(ctx.ref(BUDGET_AUDIT)).where(F.col("account").startswith(f"{data_set}/"))
-    ends = audit.groupBy("account").agg(F.max("sequence").alias("audit_end"))
-    return _rows(ctx, data_set).join(ends, "account", "left").select("row", "audit_end", F.current_user().alias("actor"))
+    return audit.groupBy("account").agg(F.collect_list(F.struct("sequence", "hash")).alias("audit"))
 
 
 def _as_json(df: DataFrame) -> Any:
@@ -131,8 +185,13 @@ def _columns(ctx: Context, table: Table) -> list[str] | None:
 
 
 def _require_our_columns(ctx: Context) -> None:
-    if set(_columns(ctx, BUDGET_LEDGER) or []) != set(BUDGET_LEDGER.names):
+    try:
+        columns = _columns(ctx, BUDGET_LEDGER)
+    except SPARK_ERRORS:
+        raise unreadable(ctx.ref(BUDGET_LEDGER)) from None
+    if columns is not None and set(columns) != set(BUDGET_LEDGER.names):
         raise BudgetError(
             f"{ctx.ref(BUDGET_LEDGER)} was not written by this version of kveil, so what it says is spent cannot be counted; "
-            "keep it under another name and lower anonymize.budget.epsilon by what it says"
+            "keep it, with budget_audit, releases, release_slices and aggregates, under another name and lower "
+            "anonymize.budget.epsilon by what it says"
         ) from None

@@ -17,7 +17,7 @@ def problems(account: Account, noted: Cost, audit: Sequence[Line]) -> list[str]:
     entries. Not found: a row and an audit that somebody who may write both made up together; keep heads elsewhere for that.
     """
     told = list(lines(account))
-    return [*_of_row(account, noted, told), *_of_chain(account, audit), *_of_both(account, told, audit)]
+    return [*row_problems(account, noted, told), *_of_chain(account, audit), *_of_both(account, told, audit)]
 
 
 def unwritten(account: Account, audit: Sequence[Line]) -> int:
@@ -26,7 +26,8 @@ def unwritten(account: Account, audit: Sequence[Line]) -> int:
     return account.sequence - end if account.audited <= end < account.sequence else 0
 
 
-def _of_row(account: Account, noted: Cost, told: Sequence[Line]) -> Iterator[str]:
+def row_problems(account: Account, noted: Cost, told: Sequence[Line]) -> Iterator[str]:
+    """What is wrong with the account's row by itself; `told` are the audit's lines as it tells them."""
     row = f"control.budget_ledger, account {account.name}"
     if [line["sequence"] for line in told] != list(range(1, account.sequence + 1)):
         yield f"{row}: its steps are not 1 to {account.sequence}; the row was changed by hand"

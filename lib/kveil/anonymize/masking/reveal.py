@@ -1,10 +1,10 @@
 """Authorised re-identification: the value behind one token of an encrypted column, after the question was written down."""
 
 from kveil.anonymize.masking.keys import masks_of, use_of_release
-from kveil.anonymize.publish import RELEASE_ID
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.settings.mask import Encrypt
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.keys import keyed_hash
 from kveil.tables.schema import RELEASE, REVEAL_LOG
 

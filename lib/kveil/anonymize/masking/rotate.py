@@ -15,13 +15,14 @@ from pyspark.sql import functions as F
 from kveil.anonymize.identity import check_same, content
 from kveil.anonymize.masking.arrow import Masks, by_value
 from kveil.anonymize.masking.keys import KeyUse, current_use, masks_of, use_of_release
-from kveil.anonymize.publish import RELEASE_ID, release_properties, write_candidate
+from kveil.anonymize.publish import release_properties, write_candidate
 from kveil.anonymize.work import recorded
 from kveil.context import Context
 from kveil.errors import ContractError, GuaranteeError
 from kveil.settings.mask import Encrypt, Pseudonym
 from kveil.settings.mask_checks import keyed
 from kveil.tables.erasure import superseded_files
+from kveil.tables.heads import RELEASE_ID
 from kveil.tables.schema import CANDIDATE, CLEAN, KEY_ROTATIONS, RELEASE, RELEASES
 
 _OLD, _NEW = "kveil_old", "kveil_new"
@@ -43,7 +44,7 @@ def rotate(ctx: Context) -> Rotation:
     ContractError where nothing was masked with a key, or where something was that no key brings to another: a fake and a
     shifted date remember nobody.
     """
-    with ctx.store.lake.locked(f"run-{ctx.policy.name}", f"policy {ctx.policy.name}: a run is working in this lake; wait for it"):
+    with ctx.store.lake.alone(ctx.policy.name):
         use, row = _masked_release(ctx)
         to = current_use(ctx.policy, use.first)
         assert to is not None  # the release has keyed masks
@@ -95,7 +96,7 @@ def _replace(ctx: Context, release_id: str, old: Masks, to: KeyUse, columns: lis
         rest = [name for name in before.columns if name not in columns]
         check_same(content(after, rest), content(before, rest), "moved table")
         _check_tokens(before, after, columns)
-        ctx.store.replace(ref, after, settings.partition_by, release_properties(release_id, to))
+        ctx.store.replace(ref, after, settings.partition_by, release_properties(ctx, release_id, to))
         note.text = ", ".join(columns)
 
 
