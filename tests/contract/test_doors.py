@@ -57,7 +57,7 @@ def test_a_table_of_people_says_how_they_are_found_in_it(table):
     if table.personal is not None and table.personal.how in ("column", "json"):
         assert table.personal.column in table.names
     if table.personal is None:
-        assert not {"person", "kveil_person"} & set(table.names) or table.pattern == "budget_ledger"
+        assert not {"person", "kveil_person"} & set(table.names) or table.pattern in ("budget_ledger", "budget_sources")
 
 
 def test_a_stage_reads_only_what_an_earlier_one_writes():
