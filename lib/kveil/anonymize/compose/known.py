@@ -14,6 +14,7 @@ from kveil.anonymize.identity import used_columns
 from kveil.context import Context
 from kveil.model.lineage import lineage_of
 from kveil.settings import Policy
+from kveil.settings.source_marks import source_marks
 from kveil.tables.schema import RELEASE_CLASSES, RELEASE_TREES, RELEASES
 
 _SHAPE = ("algorithm", "cuts", "k", "partition_by", "quasi_identifiers", "sensitive", "release_columns", "suppress", "population")
@@ -66,13 +67,16 @@ def described(policy: Policy) -> dict[str, Any]:
     data_set, recipient = data_set_of(policy)
     settings = policy.anonymize
     return {
-        "data_set": data_set, "recipient": recipient, "shape": shape_of(policy), "columns": used_columns(policy),
+        "data_set": data_set, "recipient": recipient, "base": _base_of(policy), "shape": shape_of(policy), "columns": used_columns(policy),
         "partition_by": settings.partition_by, "pooled": settings.suppress == "cell",
     }  # fmt: skip
 
 
 def known_releases(ctx: Context, lineage: Sequence[str]) -> list[Known]:
-    """Every published release of the policy's people, the latest first, but those of a lineage and withdrawn ones."""
+    """Every published release of the policy's base rows, the latest first, but those of a lineage and withdrawn ones.
+
+    Whatever a policy and its data set are called: rows of one source are about the same people.
+    """
     ref = ctx.ref(RELEASES)
     if not ctx.store.exists(ref):
         return []
@@ -84,9 +88,14 @@ def known_releases(ctx: Context, lineage: Sequence[str]) -> list[Known]:
 
 
 def _is_of_these_people(row: Mapping[str, Any], policy: Policy) -> bool:
-    data_set, recipient = data_set_of(policy)
-    apart = policy.anonymize.recipients_apart and row.get("recipient") not in (None, recipient)
-    return (row.get("data_set") or row["policy"]) == data_set and not apart
+    apart = policy.anonymize.recipients_apart and row.get("recipient") not in (None, data_set_of(policy)[1])
+    base = _base_of(policy)
+    return not apart and (row["policy"] == policy.name or (base != "" and row.get("base") == base))
+
+
+def _base_of(policy: Policy) -> str:
+    """Where the base rows come from, as a hash; empty where they do not name the people."""
+    return source_marks(policy).get(policy.clean.base, "")
 
 
 def _known(ctx: Context, row: Mapping[str, Any], ids: Sequence[str]) -> Known:
