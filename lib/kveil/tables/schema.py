@@ -272,9 +272,7 @@ RELEASES = Table(
         Column("guarantee", "string", "hash of what is promised; releases that promise the same can grow into one another"),
         Column("data_set", "string", "whose people it holds: anonymize.budget.data_set, or the policy's name"),
         Column("recipient", "string", "who gets it: anonymize.budget.recipient"),
-        Column(
-            "base", "string", "hash of where the base table's rows come from, as in budget_sources; empty where they name nobody"
-        ),
+        Column("base", "string", "hash of where the base rows come from, as in budget_sources; empty where they name nobody"),
         Column("shape", "string", "hash of what decides its classes; releases of one shape share their trees"),
         Column("columns", "array<string>", "the clean columns that it was made of"),
         Column("partition_by", "array<string>", "the columns that part it"),

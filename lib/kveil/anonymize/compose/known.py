@@ -67,8 +67,8 @@ def described(policy: Policy) -> dict[str, Any]:
     data_set, recipient = data_set_of(policy)
     settings = policy.anonymize
     return {
-        "data_set": data_set, "recipient": recipient, "base": _base_of(policy), "shape": shape_of(policy), "columns": used_columns(policy),
-        "partition_by": settings.partition_by, "pooled": settings.suppress == "cell",
+        "data_set": data_set, "recipient": recipient, "base": _base_of(policy), "shape": shape_of(policy),
+        "columns": used_columns(policy), "partition_by": settings.partition_by, "pooled": settings.suppress == "cell",
     }  # fmt: skip
 
 
