@@ -79,6 +79,9 @@ bench-masking: setup ## measures every technique of masking, and all together, b
 bench-clean: setup ## measures cells corrected, people linked and the time of cleaning (DIRTY=FOLDER of data sets with known errors)
 	@$(BIN)/python -m bench.clean --bank --people --millions 10 $(if $(DIRTY),--dirty $(DIRTY))
 
+bench-guards: setup ## measures the checks around a release of 10 million transactions, and a second beside it, into bench/results/
+	@$(BIN)/python -m bench.guards
+
 bench-kills: setup ## kills collect with -9 at 20 random moments and compares its tables with an undisturbed run's
 	@$(BIN)/python -m bench.kills
 
