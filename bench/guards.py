@@ -2,8 +2,8 @@
 
 python -m bench.guards [--millions M]
 
-A release of M million transactions of 100,000 customers (six quasi-identifiers, noise, a sensitive column) is made, one customer is
-removed, and a second is made beside it. Each guard is timed where the stage calls it: CPU of the whole process tree.
+A release of M million transactions of 100,000 customers (six quasi-identifiers, noise, a sensitive column) is made, one
+customer is removed, and a second is made beside it. Each guard is timed where the stage calls it: CPU of the process tree.
 """
 
 import argparse
