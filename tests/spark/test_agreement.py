@@ -197,26 +197,26 @@ POLICY = shop(
     anonymize__incremental=True,
     anonymize__budget={"epsilon": 2},
     anonymize__aggregates={
-        "totals": {"group_by": {"town": {"values": ["north", "south"]}}, "contribution": {"groups": 1, "rows_per_group": 1},
-                   "epsilon": 2, "measures": {"bought": {"kind": "count"}}}
+        "totals": {"group_by": {"town": {"values": ["north", "south"]}}, "contribution": {"rows": 5},
+                   "epsilon": 1, "measures": {"bought": {"kind": "count"}}}
     },
 )  # fmt: skip
 
 
-def asked(store, k):
+def asked(k):
     return Policy.model_validate({**POLICY, "anonymize": {**POLICY["anonymize"], "k": k}})
 
 
 def anonymize(store, k):
-    pipeline.run(asked(store, k), store, Progress(), ("anonymize",), force=True)
+    pipeline.run(asked(k), store, Progress(), ("anonymize",), force=True)
 
 
 @pytest.fixture(scope="module")
 def lakes(spark, tmp_path_factory):
     """A lake that grew by a month, then published everything for another k, and as it was after its first month."""
     folder = tmp_path_factory.mktemp("lakes")
-    store, rows = TableStore(spark, Lake.at(str(folder / "lake"))), purchases(rows=1200)
-    ref = CLEAN.of(asked(store, 5))
+    store, rows = TableStore(spark, Lake.at(str(folder / "lake"))), purchases()
+    ref = CLEAN.of(asked(5))
     store.replace(ref, clean_rows(spark, rows[rows.month == "2024-01"]))
     anonymize(store, 5)
     shutil.copytree(folder / "lake", folder / "older", symlinks=True)

@@ -11,18 +11,22 @@ import pytest
 from kveil.deploy.registry import champion
 from kveil.deploy.stage import run
 from kveil.evaluate.stage import run as evaluate
-from kveil.model.tracking import Tracker
+from kveil.model.tracking import Tracker, registered_tags
 from kveil.settings import fingerprint
-from kveil.tables.schema import DEPLOYMENTS, SCORES, UTILITY_METRICS
+from kveil.tables.heads import LEDGER_HEAD
+from kveil.tables.schema import DEPLOYMENTS, RELEASE, SCORES, UTILITY_METRICS
 from kveil.train.stage import run as train
 
 from tests.spark._models_fixture import clean_rows, context, filled_lake, policy
+
+HEAD = '{"small/row/anyone": [2, "0123456789abcdef0123456789abcdef"]}'
 
 
 @pytest.fixture(scope="module")
 def lake(spark, tmp_path_factory):
     """A lake in which the first deployment has passed."""
     store = filled_lake(spark, tmp_path_factory.mktemp("lake"))
+    store.set_properties(context(store, "deploy").ref(RELEASE), {LEDGER_HEAD: HEAD})
     train(context(store, "train"))
     evaluate(context(store, "evaluate"))
     result = run(context(store, "deploy", "passes"))
@@ -52,6 +56,9 @@ def test_what_passes_is_registered_with_its_lineage(lake):
     tags = found[1].tags
     assert tags["kveil.release_id"] == "r1" and tags["kveil.trained_on"] == "release"
     assert tags["kveil.policy_hash"] == fingerprint(ctx.policy)
+    # Without the lake's tables the registry still says how far the budget's audit was.
+    assert registered_tags(ctx.files, ctx.store.lake.mark, LEDGER_HEAD) == {"model small_model, version 1,": HEAD}
+    assert tags["kveil.lake"] == ctx.store.lake.mark
     assert float(tags["kveil.metric.min_auc"]) == pytest.approx(rows["min_auc"]["measured"], rel=1e-5)
     best = ctx.read(UTILITY_METRICS).where("metric = 'auc_roc' AND view = 'generalized' AND trained_on = 'release'").toPandas()
     assert rows["min_auc"]["measured"] == best["value"].max()

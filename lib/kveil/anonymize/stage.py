@@ -58,7 +58,8 @@ def run(ctx: Context) -> StageResult:
     check_noise(clean, ctx.policy.anonymize, ctx.policy.person)
     check_types(dict(clean.dtypes), ctx.policy.anonymize.mask)
     aggregates.check(ctx)
-    booked = require_agreement(ctx)
+    with ctx.step("compare the ledger with what was published"):
+        booked = require_agreement(ctx)
     with ctx.step("identify the release") as note:
         found = slices_of(ctx, clean)
         work = planned(ctx, found, _content_of_population(ctx))

@@ -44,8 +44,7 @@ BUDGET_SOURCES = Table(
     (
         Column("data_set", "string", "whose account it is"),
         POLICY,
-        Column("person", "string", "the column that names a person"),
-        Column("source", "string", "hash of a source's place and of that column"),
+        Column("source", "string", "hash of a source's place and of the column that names a person in it"),
     ),
 )
 BUDGET_AUDIT = Table(

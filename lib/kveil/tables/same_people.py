@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from kveil.settings import Policy
 from kveil.settings.source_marks import source_marks
@@ -17,7 +16,7 @@ def note_sources(store: TableStore, policy: Policy) -> None:
     data_set = _data_set(policy)
     new = [mark for mark in sorted(set(source_marks(policy).values())) if (data_set, mark) not in known]
     if data_set and new:
-        rows = [{"data_set": data_set, "policy": policy.name, "person": policy.person, "source": mark} for mark in new]
+        rows = [{"data_set": data_set, "policy": policy.name, "source": mark} for mark in new]
         store.append(BUDGET_SOURCES.of(policy), store.rows(BUDGET_SOURCES, rows))
 
 
@@ -47,8 +46,6 @@ def _data_set(policy: Policy) -> str | None:
 
 
 def _rows(store: TableStore, policy: Policy) -> list[Row]:
-    """Some rows per policy of the lake."""
+    """All rows: as many as the lake's policies have sources."""
     ref = BUDGET_SOURCES.of(policy)
-    if not store.exists(ref):
-        return []
-    return store.read(ref).where(F.col("person") == policy.person).collect()
+    return store.read(ref).collect() if store.exists(ref) else []
