@@ -109,7 +109,7 @@ def test_serving_covers_and_labels_exactly_what_was_released(released):
 
 def test_spark_and_the_driver_check_alike(released):
     clean, settings = released.store.read(released.ref(CLEAN)), released.policy.anonymize
-    kernel = Kernel(settings, codings(clean, settings), "customer", None)
+    kernel = Kernel(settings, codings(clean, settings, "customer"), "customer", None)
     tuples = frequencies(clean, kernel)
     assert tuples.agg({"rows": "sum"}).first()[0] == len(ROWS)
     driver, spark = on_driver(tuples, kernel), SparkCheck(tuples, kernel, len(ROWS))

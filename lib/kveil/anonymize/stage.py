@@ -174,7 +174,7 @@ def _of_models(ctx: Context, staging: DataFrame, clean: DataFrame) -> list[Metri
     settings = ctx.policy.anonymize
     metrics = model_metrics(staging, clean, ctx.policy.person, settings)
     if settings.population:
-        metrics += population_metrics(staging, population_of(ctx), settings, codings(clean, settings))
+        metrics += population_metrics(staging, population_of(ctx), settings, codings(clean, settings, ctx.policy.person))
     if settings.trajectory:
         metrics += trajectory_metrics(staging, settings.trajectory, settings.trajectory.k or settings.k)
     return metrics
