@@ -33,6 +33,7 @@ from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.secret import swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging, population_of
+from kveil.anonymize.unique_values import check_unique, unique_metrics
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
@@ -85,6 +86,8 @@ def _published(ctx: Context, work: Work, clean: DataFrame) -> dict[str, Any]:
         require_current(ctx)
     masks = masks_of(ctx.policy, masked)
     check_people(clean, ctx.policy.person, masks, settings.k)
+    with ctx.step("look for columns that are unique per person"):
+        check_unique(clean, settings, ctx.policy.person)
     tokens = value_metrics(clean, masks)
     booking.reserve(ctx, work.release_id, _paid_for(ctx, work))
     rows = clean.where(slice_name(settings).isin([each.name for each in work.slices])) if work.parent else clean
@@ -161,7 +164,7 @@ def _of_staging(ctx: Context, work: Work, rows: DataFrame, clean: DataFrame) -> 
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
     metrics = measured(staging, settings, work.rows)
     if any(metric.name == "classes" for metric in metrics):
-        metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings)
+        metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings) + unique_metrics(staging, settings)
     metrics += noise_metrics(rows, settings, ctx.policy.person)
     if settings.suppress == "cell":
         suppressed = next(int(metric.value) for metric in metrics if metric.name == "suppressed_rows")
@@ -194,13 +197,15 @@ def _sentence(broken: list[Metric]) -> str:
         f"{' of '.join(filter(None, [metric.name, metric.scope]))} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
         for metric in broken
     )
-    of_masks = all(metric.name.startswith("mask_") for metric in broken)
-    advice = (
-        "mask these columns more coarsely, or say linkable: true where a person's rows may be told from others' by them"
-        if of_masks
-        else "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
-    )
-    return f"anonymize: nothing was published because {found}; {advice}"
+    return f"anonymize: nothing was published because {found}; {_advice([metric.name for metric in broken])}"
+
+
+def _advice(broken: list[str]) -> str:
+    if all(name.startswith("mask_") for name in broken):
+        return "mask these columns more coarsely, or say linkable: true where a person's rows may be told from others' by them"
+    if all(name.startswith("value_") for name in broken):
+        return "coarsen these columns in clean.derive, or write in anonymize.accepted.COLUMN why they may tell people apart"
+    return "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
 
 
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
