@@ -174,7 +174,9 @@ class Coding:
     def _in_units(self, codes: I64, end: int) -> I64:
         missing = codes == NULL
         known = np.where(missing, 0, codes)
-        if self.kind == "taxonomy":
+        if self.is_text:
+            found = known
+        elif self.kind == "taxonomy":
             found = self._ends[end][known]
         else:
             found = (self.cell_end(known) if end else known) * self.step + end * (self.step - 1)
