@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import gzip
 import io
 import json
@@ -77,10 +78,8 @@ def _of_bytes(data: bytes, depth: int) -> Iterator[str]:
 
 def _of_text(data: bytes, depth: int) -> Iterator[str]:
     yield data.decode("utf-8", errors="replace")
-    try:
+    with contextlib.suppress(zlib.error):
         yield from _of_bytes(zlib.decompress(data), depth + 1)
-    except zlib.error:
-        pass
     for found in _WRAPPED.findall(data):
         for decode in (binascii.unhexlify, base64.b64decode, base64.urlsafe_b64decode):
             try:
@@ -111,5 +110,5 @@ def _of_database(data: bytes, depth: int) -> Iterator[str]:
         database.deserialize(data)
         names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for name in names:
-            for row in database.execute(f'SELECT * FROM "{name}"'):  # noqa: S608 - the database's own names
+            for row in database.execute(f'SELECT * FROM "{name}"'):
                 yield from _of_values(list(row), depth + 1)

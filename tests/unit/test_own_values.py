@@ -140,7 +140,9 @@ def kernel(algorithm: str) -> Kernel:
         }
     )  # fmt: skip
     arrow = {"string": pa.string(), "binary": pa.binary(), "bigint": pa.int64(), "double": pa.float64(), "date": pa.date32()}
-    schema = pa.schema([(name, arrow[kind]) for name, kind in of_staging(settings, {"split": "string", "item": "string"}).items()])
+    schema = pa.schema(
+        [(name, arrow[kind]) for name, kind in of_staging(settings, {"split": "string", "item": "string"}).items()]
+    )
     rows = planted()
     # What the whole table holds goes further still: rows of other partitions, that are not released.
     codings = (

@@ -126,7 +126,7 @@ def _ends(held: DataFrame, coding: Coding, i: int, k: int) -> tuple[int, int]:
 
 
 def _representatives(held: DataFrame, coding: Coding, i: int, ends: tuple[int, int] | None, k: int) -> NDArray[Any]:
-    """Per node the rounded mean over people or the code that most people hold, k at least; one row per node comes to the driver."""
+    """Per node the rounded mean over people or the code that most, and k, people hold; one row per node comes to the driver."""
     known = held.where(F.col(id_column(i)) >= 0)
     values = _without_people(coding)
     if coding.is_text:

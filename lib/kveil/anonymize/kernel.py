@@ -150,7 +150,9 @@ class Kernel:
         if not inside.all():
             ours = Membership(classes[inside], people[inside], None if rows is None else rows[inside])
         k = self.settings.k
-        return {each.coding.name: shown_of(each, everyone, ours, inside, self.settings.shown(each.coding.name), k) for each in own}
+        return {
+            each.coding.name: shown_of(each, everyone, ours, inside, self.settings.shown(each.coding.name), k) for each in own
+        }
 
     def _place(self, table: pa.Table) -> Place:
         """Which fragment of which partition the table is."""
@@ -198,9 +200,7 @@ class Kernel:
         population = PopulationRule((asked.k_map or 0) if asked else 0, least, greatest)
         return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
-    def rows(
-        self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], codings: Sequence[Coding]
-    ) -> pa.Table:
+    def rows(self, table: pa.Table, classes: NDArray[np.int32], columns: dict[str, Shown], codings: Sequence[Coding]) -> pa.Table:
         """Staging rows of a table, from each row's class and what the classes show, whose texts are coded by `codings`."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows)}
         for coding in codings:

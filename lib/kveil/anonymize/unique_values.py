@@ -55,7 +55,7 @@ def check_unique(clean: DataFrame, settings: Anonymize, person: str) -> None:
             for each in found
         )
         raise GuaranteeError(
-            f"anonymize: nothing was booked or published because columns that are released as they are tell people apart: {listed}; "
+            f"anonymize: nothing was booked or published because columns released as they are tell people apart: {listed}; "
             f"allowed are {MOST_ALONE:.0%} of the people and a value for every {FEWEST_PER_VALUE:.0f}; make them quasi_identifiers, "
             "noise or mask them, coarsen them in clean.derive, or write in anonymize.accepted.COLUMN why they may be shown"
         )
@@ -69,7 +69,9 @@ def unique_metrics(staging: DataFrame, settings: Anonymize) -> list[Metric]:
         most, fewest = (MOST_ALONE, FEWEST_PER_VALUE) if bounded else (None, None)
         metrics += [
             Metric("value_singled_out_share", each.alone, each.name, most, each.alone <= MOST_ALONE if bounded else None),
-            Metric("value_people_min", each.per_value, each.name, fewest, each.per_value >= FEWEST_PER_VALUE if bounded else None),
+            Metric(
+                "value_people_min", each.per_value, each.name, fewest, each.per_value >= FEWEST_PER_VALUE if bounded else None
+            ),
             Metric("value_class_singled_out_share", each.in_class, each.name),
         ]
     return metrics
@@ -90,9 +92,9 @@ def told(rows: DataFrame, names: Sequence[str], shown: Sequence[str]) -> list[To
     person = F.xxhash64(PERSON)
     held = F.explode(F.array(*_cells(names, shown, person)))
     cells = rows.select(person.alias(PERSON), held.alias("cell")).where("cell.value IS NOT NULL")
-    values = cells.groupBy(F.col("cell.name").alias(_NAME), F.col("cell.kind").alias(_KIND), F.col("cell.value").alias(_VALUE)).agg(
-        F.min(PERSON).alias(_FIRST), F.max(PERSON).alias(_LAST)
-    )
+    values = cells.groupBy(
+        F.col("cell.name").alias(_NAME), F.col("cell.kind").alias(_KIND), F.col("cell.value").alias(_VALUE)
+    ).agg(F.min(PERSON).alias(_FIRST), F.max(PERSON).alias(_LAST))
     alone = F.when(F.col(_FIRST) == F.col(_LAST), F.col(_FIRST))
     found = values.groupBy(_NAME, _KIND).agg(F.count(F.lit(1)).alias("values"), F.count_distinct(alone).alias("people")).collect()
     counts = {(row[_NAME], row[_KIND]): (int(row["values"]), int(row["people"])) for row in found}

@@ -165,7 +165,8 @@ class Coding:
 
     def middles_of_range(self, lower: I64, upper: I64) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The middles of the first and the last cell of `step` in ranges of numbers or days; NaN where they are
-        NULL. The cells of a grid are taken to be alike."""
+        NULL. The cells of a grid are taken to be alike.
+        """
         width = self.cells[0][1] - self.cells[0][0] if self.kind == "taxonomy" else self.step - 1 if self.kind == "number" else 0
         half = width / 2
         ends = np.where(lower == NULL, np.nan, lower), np.where(upper == NULL, np.nan, upper)

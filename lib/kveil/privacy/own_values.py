@@ -61,9 +61,7 @@ def own_column(given: Coding, codes: I64, people: I64, k: int, inside: Flags | N
     return OwnColumn(coding, found, given, codes)
 
 
-def shown_of(
-    own: OwnColumn, everyone: Membership, ours: Membership, inside: Flags, parts: Collection[Part], k: int
-) -> Shown:
+def shown_of(own: OwnColumn, everyone: Membership, ours: Membership, inside: Flags, parts: Collection[Part], k: int) -> Shown:
     """What the classes show of a column: label and bounds cover everyone, the representative is that of rows `inside`."""
     coding, codes = own.labelled
     covers = shown(coding, codes, everyone, set(parts) - {"representative"} | {"bounds"})

@@ -277,9 +277,12 @@ def _values(facts: Fact) -> Iterator[tuple[bool, str]]:
         alone = measured(facts, "value_singled_out_share", name)
         if alone is not None:
             together = percent(measured(facts, "value_class_singled_out_share", name))
-            yield True, (
-                f"{percent(alone)} of the people hold a value of {name} that is theirs alone; who knows a person's class and "
-                f"value of {name} singles out {together}."
+            yield (
+                True,
+                (
+                    f"{percent(alone)} of the people hold a value of {name} that is theirs alone; who knows a person's class and "
+                    f"value of {name} singles out {together}."
+                ),
             )
 
 

@@ -89,7 +89,9 @@ METRICS: dict[str, Words] = {
     "trajectory_people_min": Words(REIDENTIFICATION, "People who share any known points of a history, minimum", number, "≥"),
     "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
-    "value_singled_out_share": Words(REIDENTIFICATION, "People who alone hold a value of a column released as it is", percent, "≤"),
+    "value_singled_out_share": Words(
+        REIDENTIFICATION, "People who alone hold a value of a column released as it is", percent, "≤"
+    ),
     "value_people_min": Words(REIDENTIFICATION, "People for each value of a column released as it is, mean", number, "≥"),
     "value_class_singled_out_share": Words(
         REIDENTIFICATION, "People whom class and value of a column released as it is together tell from all others", percent

@@ -79,7 +79,7 @@ def _source(ctx: Context, name: str, table: DataFrame, kinds: dict[str, Kind]) -
     with ctx.step(f"fit the {name} feature map") as note:
         # A model that leaves the restricted zone names no category that certainly fewer than k people hold.
         least = ctx.policy.anonymize.k if name == "release" else 1
-        features, rows = fitted(table, kinds, orders, ctx.policy.train.label, name, least)
+        features, rows = fitted(table, kinds, orders, ctx.policy.train.label, name, least=least)
         note.rows(rows)
     return Source(name, table, features, rows)
 

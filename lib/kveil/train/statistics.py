@@ -24,8 +24,8 @@ MOST_CATEGORIES = 10_000
 Orders = Mapping[str, Sequence[str]]
 
 
-def fitted(
-    rows: DataFrame, kinds: Mapping[str, Kind], orders: Orders, label: str, source: str, least: int = 1
+def fitted(  # noqa: PLR0913 - each says one thing about the same rows
+    rows: DataFrame, kinds: Mapping[str, Kind], orders: Orders, label: str, source: str, *, least: int = 1
 ) -> tuple[FeatureMap, int]:
     """The feature map of training rows and the number of labelled rows; ContractError unless both labels are there.
 
