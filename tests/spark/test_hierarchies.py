@@ -62,16 +62,21 @@ def test_a_null_is_not_the_highest_number(spark):
 
 
 def test_missing_values_of_all_columns_are_one_error_or_go_to_the_catch_all(spark):
-    table = spark.createDataFrame([("red", 1.0), ("mauve", 2.5), (None, None)], "colour string, rooms double")
+    rows = [("red", 1.0, 1), ("mauve", 2.5, 1), ("mauve", 2.5, 2), ("taupe", 3.5, 3), (None, None, 3)]
+    table = spark.createDataFrame(rows, "colour string, rooms double, person int")
     colour, rooms = {"rows": [["red", "warm"]]}, {"rows": [["1", "few"], ["2", "few"]], "of": "number"}
-    with pytest.raises(ContractError, match=r"colour\.hierarchy misses 1 values.*'mauve'.*rooms\.hierarchy misses 1 .*'2\.5'"):
+    with pytest.raises(
+        ContractError, match=r"colour\.hierarchy misses 2 values.*'mauve'.*rooms\.hierarchy misses 2 .*'2\.5'"
+    ) as caught:
         codings(table, settings(colour=taxonomy(**colour), rooms=taxonomy(**rooms)), "person")
+    # What one person alone holds is not told.
+    assert "taupe" not in str(caught.value) and "3.5" not in str(caught.value)
     (made,) = codings(table, settings(colour=taxonomy(**colour, other="elsewhere")), "person")
     assert made.values[made.codes(np.array(["mauve"], dtype=object))[0]] == "elsewhere"
 
 
 def test_a_hundred_thousand_missing_values_are_counted_not_carried(spark):
-    table = spark.range(120_000).selectExpr("CAST(id AS STRING) AS colour")
+    table = spark.range(120_000).selectExpr("CAST(id AS STRING) AS colour", "id AS person")
     with pytest.raises(ContractError, match="misses more than 100,000 values") as caught:
         codings(table, settings(colour=taxonomy(rows=[["red", "warm"]])), "person")
     assert len(str(caught.value)) < 1_000

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.errors import ContractError
@@ -24,9 +24,8 @@ class People(NamedTuple):
     k: int
 
 
-def held_by_many(name: str, people: People) -> list[str]:
-    """The categories that k people hold, sorted; at most as many as are held at all."""
-    text = F.col(f"`{name}`").cast("string")
+def held_by_many(text: Column, people: People) -> list[str]:
+    """The texts that k people hold, sorted; at most as many as are held at all."""
     held = people.clean.where(text.isNotNull()).groupBy(text.alias("value"))
     many = held.agg(F.count_distinct(F.col(f"`{people.person}`")).alias("people")).where(F.col("people") >= people.k)
     return sorted(row["value"] for row in many.select("value").collect())

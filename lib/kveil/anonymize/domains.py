@@ -28,8 +28,8 @@ def codings(clean: DataFrame, settings: Anonymize, person: str) -> tuple[Coding,
     row = clean.agg(*measures).first()
     assert row is not None  # an aggregation without groups has one row
     found = row.asDict()
-    hierarchies.check_nothing_missing(settings.quasi_identifiers, found)
     people = People(clean, person, settings.k)
+    hierarchies.check_nothing_missing(settings.quasi_identifiers, found, people)
     return tuple(_coding(name, role, found, people) for name, role in settings.quasi_identifiers.items())
 
 

@@ -51,8 +51,11 @@ def number_of(column: Column) -> Column:
     return F.when(number.isNotNull(), F.greatest(F.least(number, F.lit(limit)), F.lit(-limit)))
 
 
-def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) -> None:
-    """One ContractError that lists, for every column, the values that its hierarchy misses and has no `other` for."""
+def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found, people: People) -> None:
+    """One ContractError that tells, for every column, of the values that its hierarchy misses and has no `other` for.
+
+    It lists those that k people hold: what fewer hold may be somebody's alone, and messages are kept.
+    """
     problems = []
     for name, role in roles.items():
         hierarchy = role.hierarchy
@@ -60,12 +63,12 @@ def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) ->
             continue
         missing = _missing(hierarchy, found[f"{name}.values"])
         if missing:
-            listed = ", ".join(repr(value) for value in missing[:_SHOWN])
+            common = sorted(set(missing) & set(held_by_many(text_of(F.col(f"`{name}`"), hierarchy), people)))[:_SHOWN]
+            listed = f": {', '.join(map(repr, common))}" if common else ""
             many = f"more than {MOST_LEAVES:,}" if len(missing) > MOST_LEAVES else f"{len(missing):,}"
-            more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-            problems.append(
-                f"anonymize.quasi_identifiers.{name}.hierarchy misses {many} values of the clean table: {listed}{more}"
-            )
+            left = len(missing) - len(common)
+            more = f" and {left:,} that are not listed here" if common and left else ""
+            problems.append(f"anonymize.quasi_identifiers.{name}.hierarchy misses {many} values of the clean table{listed}{more}")
     if problems:
         raise ContractError("; ".join(problems) + "; add them, correct them in clean, or name a leaf for them in hierarchy.other")
 
@@ -111,7 +114,7 @@ def _coding(name: str, hierarchy: Hierarchy, found: Found, people: People) -> Co
     if hierarchy.prefix:
         rule = (hierarchy.prefix.length, hierarchy.prefix.mask, tuple(_steps(hierarchy.prefix)))
     elif hierarchy.clusters:
-        common = held_by_many(name, people)
+        common = held_by_many(F.col(f"`{name}`").cast("string"), people)
         # A group is named after its members: those whom k people do not hold are left out.
         other = other or (OTHERS if len(common) < len(values) else "")
         known = {**found, f"{name}.values": common}

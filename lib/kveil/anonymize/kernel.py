@@ -107,8 +107,8 @@ class Kernel:
     def _own(self, table: pa.Table) -> list[OwnColumn]:
         """The quasi-identifiers in cells of the table's own people."""
         people, inside = numbered(table[self.person]), _inside(table)
-        codes = self.codes(table)
-        return [own_column(each, codes[:, i], people, self.settings.k, inside) for i, each in enumerate(self.codings)]
+        counted = None if inside.all() else inside
+        return [own_column(each, codes_of(table[each.name], each), people, self.settings.k, counted) for each in self.codings]
 
     def _generalized(
         self, table: pa.Table, own: list[OwnColumn], inside: Flags

@@ -56,8 +56,8 @@ def check_unique(clean: DataFrame, settings: Anonymize, person: str) -> None:
         )
         raise GuaranteeError(
             f"anonymize: nothing was booked or published because columns released as they are tell people apart: {listed}; "
-            f"allowed are {MOST_ALONE:.0%} of the people and a value for every {FEWEST_PER_VALUE:.0f}; make them quasi_identifiers, "
-            "noise or mask them, coarsen them in clean.derive, or write in anonymize.accepted.COLUMN why they may be shown"
+            f"allowed are {MOST_ALONE:.0%} of the people and a value for every {FEWEST_PER_VALUE:.0f}; make them "
+            "quasi_identifiers, noise or mask them, coarsen them in clean.derive, or write in anonymize.accepted.COLUMN why they may be shown"
         )
 
 
