@@ -12,7 +12,7 @@ from kveil.anonymize.kernel import Kernel
 from kveil.errors import ContractError, GuaranteeError
 from kveil.evaluate.recheck import recheck_metrics
 from kveil.model.generalizer import Generalizer
-from kveil.privacy.full_domain import FrozenLevels
+from kveil.privacy.published_levels import PublishedLevels
 from kveil.tables.schema import CLEAN, FREQUENCIES, GENERALIZER, RELEASE, RELEASES
 
 from tests.builders import clean_rows, context, purchases, shop
@@ -65,8 +65,8 @@ def generalized(level: dict[str, int]) -> pd.DataFrame:
 
 def levels_of(ctx) -> dict[str, int]:
     row = table(ctx, GENERALIZER).iloc[0]
-    frozen = FrozenLevels.from_bytes(bytes(row.tree))
-    return dict(zip(HIERARCHIES, frozen.levels, strict=True))
+    columns = PublishedLevels.from_bytes(bytes(row.tree)).columns
+    return {column.coding.name: column.level for column in columns}
 
 
 def test_the_release_is_the_clean_table_at_one_level_without_its_small_classes(released):

@@ -26,11 +26,12 @@ _NAME, _KIND, _VALUE, _FIRST, _LAST = "kveil_name", "kveil_kind", "kveil_value",
 
 @dataclass(frozen=True)
 class Told:
-    """Of a column: people who have values in it per value, and the shares of all people whom a value tells from the others,
+    """Of a column: all people, how many there are for each of its values, and the shares of all people whom a value tells from the others,
     alone and (where it was asked for) together with the class.
     """
 
     name: str
+    people: int
     per_value: float
     alone: float
     in_class: float
@@ -47,7 +48,9 @@ def check_unique(clean: DataFrame, settings: Anonymize, person: str) -> None:
     Found on the clean table, before anything is booked; what suppression adds is found on staging.
     """
     known = clean.where(F.col(f"`{person}`").isNotNull()).withColumn(PERSON, F.col(f"`{person}`").cast("string"))
-    found = [each for each in told(known, _raw(settings), []) if each.is_unique and each.name not in settings.accepted]
+    # Of fewer than k people nothing is published in any case, and of them every value tells.
+    looked = [each for each in told(known, _raw(settings), []) if each.people >= settings.k]
+    found = [each for each in looked if each.is_unique and each.name not in settings.accepted]
     if found:
         listed = "; ".join(
             f"{each.name} has a value that is theirs alone for {each.alone:.2%} of the people, and a value for every "
@@ -104,7 +107,7 @@ def told(rows: DataFrame, names: Sequence[str], shown: Sequence[str]) -> list[To
 
 def _told(name: str, counts: dict[tuple[str, str], tuple[int, int]], everyone: int) -> Told:
     values, alone = counts[name, _ALONE]
-    return Told(name, everyone / values, alone / everyone, counts.get((name, _IN_CLASS), (0, 0))[1] / everyone)
+    return Told(name, everyone, everyone / values, alone / everyone, counts.get((name, _IN_CLASS), (0, 0))[1] / everyone)
 
 
 def _cells(names: Sequence[str], shown: Sequence[str], person: Column) -> list[Column]:

@@ -18,7 +18,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PublishedColumn:
-    """A column's released values, numbered by `coding`, and what each shows; the last of each list is what null shows.
+    """A column's released values at its `level`, numbered by `coding`, and what each shows; the last of each list is what null shows.
 
     `whole` says that every value shows the same. A number or date without lists shows itself. `shares` says which share of
     the domain a hierarchy's label leaves open.
@@ -31,6 +31,7 @@ class PublishedColumn:
     highest: list[int]
     representatives: list[Any]
     shares: dict[str, float]
+    level: int = 0
 
     def places(self, rows: Columns) -> I64:
         """The number of each row's value: -1 for null, -2 for what was not released (nearest, for numbers and days)."""
@@ -139,9 +140,9 @@ def is_levels(data: bytes) -> bool:
 def published_levels(levels: FrozenLevels, kept: I64) -> PublishedLevels:
     """What is published of the levels for a partition whose released classes have these generalized ids [classes, d]."""
     columns, numbers = [], []
-    for i in range(len(levels.codings)):
+    for i, level in enumerate(levels.levels):
         column, number = _column(levels, i, kept[:, i])
-        columns.append(column)
+        columns.append(replace(column, level=level))
         numbers.append(number)
     return PublishedLevels(tuple(columns), np.unique(np.column_stack(numbers), axis=0))
 
