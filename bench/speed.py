@@ -68,7 +68,7 @@ class Workload:
         """Everything between the clean table and staging: domains, fragments, kernel, write."""
         clean, settings = self.table("input"), self.settings
         schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
-        coded = codings(clean, settings)
+        coded = codings(clean, settings, "customer")
         cut = fragments(clean, settings, coded, "customer")
         kernel = Kernel(settings, coded, "customer", to_arrow_schema(schema), references(clean, "customer", settings), cut)
         with in_short_methods(self.spark):

@@ -12,6 +12,7 @@ from kveil.evaluate.stage import run
 from kveil.evaluate.utility import utility
 from kveil.model.generalizer import Generalizer
 from kveil.model.trained import TrainedModel
+from kveil.privacy.coding import Coding
 from kveil.settings.anonymize import Anonymize
 from kveil.tables.schema import BASELINES, GENERALIZER, MODELS, PREDICTIONS, PRIVACY_METRICS, RELEASE, UTILITY_METRICS
 from kveil.train.stage import run as train
@@ -129,9 +130,13 @@ def test_certainty_penalty_known_answer(spark):
     )
 
 
-def test_category_domains_count_values_without_null(spark):
-    clean = spark.createDataFrame([("x",), (None,), ("y",), ("x",)], "shop string")
-    assert category_domains(clean, SETTINGS) == {"shop": 2}
+def test_category_domains_count_what_any_partition_names():
+    codings = [
+        Coding("shop", "category", values=("x", "...")),
+        Coding("shop", "category", values=("x", "y")),
+        Coding("age", "number"),
+    ]
+    assert category_domains(codings) == {"shop": 3}
 
 
 @pytest.fixture(scope="module")

@@ -158,9 +158,9 @@ def test_a_thin_sample_cuts_fragments_of_the_same_size_that_are_safe(spark, monk
     rows = spark.range(0, 30_000, 1, 2).selectExpr(
         "hash(id) % 3000 person", "hash(id, 'd') % 900 day", "hash(id % 3000) % 80 age"
     )
-    cut = fragments.fragments(rows, settings, codings(rows, settings), "person")
+    cut = fragments.fragments(rows, settings, codings(rows, settings, "person"), "person")
     assert cut.count >= 12 and not cut.giants
-    numbered = cut.numbered(rows, codings(rows, settings))
+    numbered = cut.numbered(rows, codings(rows, settings, "person"))
     held = numbered.groupBy(fragments.FRAGMENT).agg(F.count("*").alias("rows"), F.countDistinct("person").alias("people"))
     found = held.toPandas()
     assert found["rows"].max() < 3 * 1000

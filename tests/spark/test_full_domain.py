@@ -12,7 +12,7 @@ from kveil.anonymize.kernel import Kernel
 from kveil.errors import ContractError, GuaranteeError
 from kveil.evaluate.recheck import recheck_metrics
 from kveil.model.generalizer import Generalizer
-from kveil.privacy.full_domain import FrozenLevels
+from kveil.privacy.published_levels import PublishedLevels
 from kveil.tables.schema import CLEAN, FREQUENCIES, GENERALIZER, RELEASE, RELEASES
 
 from tests.builders import clean_rows, context, purchases, shop
@@ -65,8 +65,8 @@ def generalized(level: dict[str, int]) -> pd.DataFrame:
 
 def levels_of(ctx) -> dict[str, int]:
     row = table(ctx, GENERALIZER).iloc[0]
-    frozen = FrozenLevels.from_bytes(bytes(row.tree))
-    return dict(zip(HIERARCHIES, frozen.levels, strict=True))
+    columns = PublishedLevels.from_bytes(bytes(row.tree)).columns
+    return {column.coding.name: column.level for column in columns}
 
 
 def test_the_release_is_the_clean_table_at_one_level_without_its_small_classes(released):
@@ -109,7 +109,7 @@ def test_serving_covers_and_labels_exactly_what_was_released(released):
 
 def test_spark_and_the_driver_check_alike(released):
     clean, settings = released.store.read(released.ref(CLEAN)), released.policy.anonymize
-    kernel = Kernel(settings, codings(clean, settings), "customer", None)
+    kernel = Kernel(settings, codings(clean, settings, "customer"), "customer", None)
     tuples = frequencies(clean, kernel)
     assert tuples.agg({"rows": "sum"}).first()[0] == len(ROWS)
     driver, spark = on_driver(tuples, kernel), SparkCheck(tuples, kernel, len(ROWS))

@@ -44,6 +44,7 @@ def test_every_column_type_finds_its_leaves(spark):
             post=taxonomy(prefix={"length": 4}),
             flag=taxonomy(tree=["true", "false"]),
         ),
+        "person",
     )
     assert [coding.values for coding in made] == [
         ("17", "18"),
@@ -56,43 +57,48 @@ def test_every_column_type_finds_its_leaves(spark):
 
 def test_a_null_is_not_the_highest_number(spark):
     table = spark.sql("SELECT * FROM VALUES (5.0D), (9.0D), (DOUBLE('NaN')), (CAST(NULL AS DOUBLE)) AS t(size)")
-    (made,) = codings(table, settings(size={"kind": "number"}))
+    (made,) = codings(table, settings(size={"kind": "number"}), "person")
     assert (made.lowest, made.highest) == (5, 9)
 
 
 def test_missing_values_of_all_columns_are_one_error_or_go_to_the_catch_all(spark):
-    table = spark.createDataFrame([("red", 1.0), ("mauve", 2.5), (None, None)], "colour string, rooms double")
+    rows = [("red", 1.0, 1), ("mauve", 2.5, 1), ("mauve", 2.5, 2), ("taupe", 3.5, 3), (None, None, 3)]
+    table = spark.createDataFrame(rows, "colour string, rooms double, person int")
     colour, rooms = {"rows": [["red", "warm"]]}, {"rows": [["1", "few"], ["2", "few"]], "of": "number"}
-    with pytest.raises(ContractError, match=r"colour\.hierarchy misses 1 values.*'mauve'.*rooms\.hierarchy misses 1 .*'2\.5'"):
-        codings(table, settings(colour=taxonomy(**colour), rooms=taxonomy(**rooms)))
-    (made,) = codings(table, settings(colour=taxonomy(**colour, other="elsewhere")))
+    with pytest.raises(
+        ContractError, match=r"colour\.hierarchy misses 2 values.*'mauve'.*rooms\.hierarchy misses 2 .*'2\.5'"
+    ) as caught:
+        codings(table, settings(colour=taxonomy(**colour), rooms=taxonomy(**rooms)), "person")
+    # What one person alone holds is not told.
+    assert "taupe" not in str(caught.value) and "3.5" not in str(caught.value)
+    (made,) = codings(table, settings(colour=taxonomy(**colour, other="elsewhere")), "person")
     assert made.values[made.codes(np.array(["mauve"], dtype=object))[0]] == "elsewhere"
 
 
 def test_a_hundred_thousand_missing_values_are_counted_not_carried(spark):
-    table = spark.range(120_000).selectExpr("CAST(id AS STRING) AS colour")
+    table = spark.range(120_000).selectExpr("CAST(id AS STRING) AS colour", "id AS person")
     with pytest.raises(ContractError, match="misses more than 100,000 values") as caught:
-        codings(table, settings(colour=taxonomy(rows=[["red", "warm"]])))
+        codings(table, settings(colour=taxonomy(rows=[["red", "warm"]])), "person")
     assert len(str(caught.value)) < 1_000
 
 
 def test_a_column_that_cannot_have_such_leaves_is_refused(spark):
     with pytest.raises(ContractError, match="kind taxonomy by dates of date allows date"):
-        codings(spark.sql("SELECT 1 AS day"), settings(day=taxonomy(dates=["day"])))
+        codings(spark.sql("SELECT 1 AS day"), settings(day=taxonomy(dates=["day"])), "person")
     with pytest.raises(ContractError, match="kind taxonomy by rows of text allows string, boolean"):
-        codings(spark.sql("SELECT 1.5D AS size"), settings(size=taxonomy(rows=[["1.5", "x"]])))
+        codings(spark.sql("SELECT 1.5D AS size"), settings(size=taxonomy(rows=[["1.5", "x"]])), "person")
 
 
 def test_categories_that_go_with_the_same_others_are_clustered_first(spark):
     pairs = [("tea", "kitchen"), ("salt", "kitchen"), ("soap", "bath"), ("comb", "bath")]
-    table = spark.createDataFrame([pair for pair in pairs for _ in range(5)], "item string, room string")
-    item, _ = codings(table, settings(item=taxonomy(clusters={"levels": [2]}), room={"kind": "category"}))
+    table = spark.createDataFrame([(*pair, i) for pair in pairs for i in range(5)], "item string, room string, person int")
+    item, _ = codings(table, settings(item=taxonomy(clusters={"levels": [2]}), room={"kind": "category"}), "person")
     assert set(item.taxonomy.names) == {"*", "{salt, tea}", "{comb, soap}", "tea", "salt", "soap", "comb"}
     rare = table.unionAll(table.where("item IN ('tea', 'soap')"))
-    (item,) = codings(rare, settings(item=taxonomy(clusters={"by": "frequency", "levels": [3]})))
+    (item,) = codings(rare, settings(item=taxonomy(clusters={"by": "frequency", "levels": [3]})), "person")
     assert "{comb, salt}" in item.taxonomy.names
     with pytest.raises(ContractError, match=r"clusters\.by: similarity needs another"):
-        codings(table, settings(item=taxonomy(clusters={})))
+        codings(table, settings(item=taxonomy(clusters={})), "person")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +118,7 @@ def test_classes_hold_k_people_inside_their_nodes(released):
     """The oracle: the labels read back and counted in pandas."""
     anonymize = released.policy.anonymize
     published = released.store.read(released.ref(RELEASE)).toPandas()
-    used = codings(released.store.read(released.ref(CLEAN)), anonymize)
+    used = codings(released.store.read(released.ref(CLEAN)), anonymize, "customer")
     for _, rows in published.groupby(of_class(anonymize), dropna=False):
         shown = rows.iloc[0]
         inside = (ROWS.month == shown.month) & (ROWS.split == shown.split)
@@ -148,7 +154,7 @@ def test_serving_gives_rows_the_labels_of_the_release(released):
 
 def test_the_certainty_penalty_counts_leaves(spark):
     anonymize = settings(town=taxonomy(tree=REGIONS))
-    (coding,) = codings(spark.createDataFrame([("north",)], "town string"), anonymize)
+    (coding,) = codings(spark.createDataFrame([("north",)], "town string"), anonymize, "person")
     table = spark.createDataFrame([("Sides",), ("north",), ("*",), (None,)], "town string")
-    found = certainty_metrics(table, anonymize, {}, {"town": coding.taxonomy})
+    found = certainty_metrics(table, anonymize, {}, {"town": coding.shares})
     assert found[0]["value"] == pytest.approx((1 / 3 + 0 + 1 + 0) / 4)

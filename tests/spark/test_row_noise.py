@@ -153,7 +153,9 @@ def kernel(spark):
     schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes))))
     draws = Draws(tuple(clean.columns), ("shop", "a release"), bytes(range(32)))
     asked = references(clean, policy.person, settings)
-    return Kernel(settings, codings(clean, settings), policy.person, to_arrow_schema(schema), asked, draws=draws), schema
+    return Kernel(
+        settings, codings(clean, settings, policy.person), policy.person, to_arrow_schema(schema), asked, draws=draws
+    ), schema
 
 
 def draws_in(rows, function, schema):

@@ -53,7 +53,7 @@ def test_bounds_are_whole_cells_and_hold_every_value():
     codes = np.array([2, 4, NULL, NULL], dtype=np.int64)
     column = shown(Coding("n", "number", step=10, lowest=0, highest=9), codes, membership([0, 0, 0, 1], [0, 1, 2, 3]))
     assert column.labels == ["20 .. 49 or null", None]
-    assert column.lowest.tolist() == [2, NULL]
+    assert column.lowest.tolist() == [20, NULL]
     assert np.isnan(column.representative[1])
 
 

@@ -14,16 +14,18 @@ I64 = NDArray[np.int64]
 
 
 def codes_of(column: pa.ChunkedArray, coding: Coding) -> I64:
-    """The column's codes [n], as `Coding.codes` gives them; texts are looked up by Arrow, which hashes each list once."""
+    """The column's codes [n], as `Coding.codes` gives them; each different text is looked up once."""
     if not coding.is_text:
-        return coding.codes(_numpy(column, coding))
-    texts = pc.cast(column, pa.string())
-    found = pc.fill_null(pc.index_in(texts, pa.array(coding.values, pa.string())), coding.other)
-    codes = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.where(pc.is_null(texts).to_numpy(zero_copy_only=False), NULL, codes)
+        return coding.codes(numpy_of(column, coding))
+    texts = pc.dictionary_encode(pc.cast(column, pa.string())).combine_chunks()
+    encoded = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    codes = np.append(coding.codes(np.array([*encoded.dictionary.to_pylist(), None], dtype=object)[:-1]), NULL)
+    places = pc.fill_null(encoded.indices, len(codes) - 1).to_numpy(zero_copy_only=False)
+    return codes[places]
 
 
-def _numpy(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
+def numpy_of(column: pa.ChunkedArray, coding: Coding) -> NDArray[Any]:
+    """A column of numbers or days as `Coding.codes` takes it."""
     if coding.holds == "date":
         return pc.cast(column, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
     return pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)

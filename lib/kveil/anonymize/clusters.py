@@ -1,10 +1,10 @@
 """Hierarchies that the data makes: categories clustered by how they stand in the clean table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.errors import ContractError
@@ -14,6 +14,21 @@ from kveil.settings.hierarchies import ROOT, Clusters
 
 MOST_CLUSTERED = 1_000
 MOST_IN_PROFILE = 100
+
+
+class People(NamedTuple):
+    """The clean table, the column that names its people, and how many of them make a value common."""
+
+    clean: DataFrame
+    person: str
+    k: int
+
+
+def held_by_many(text: Column, people: People) -> list[str]:
+    """The texts that k people hold, sorted; at most as many as are held at all."""
+    held = people.clean.where(text.isNotNull()).groupBy(text.alias("value"))
+    many = held.agg(F.count_distinct(F.col(f"`{people.person}`")).alias("people")).where(F.col("people") >= people.k)
+    return sorted(row["value"] for row in many.select("value").collect())
 
 
 def clustered(
@@ -79,8 +94,8 @@ def _profiles(clean: DataFrame, name: str, values: Sequence[str], others: Sequen
     text = F.col(f"`{name}`").cast("string").alias("value")
     pairs = F.explode(F.array(*[F.struct(F.lit(o).alias("name"), F.col(f"`{o}`").cast("string").alias("text")) for o in others]))
     counted = clean.where(F.col(f"`{name}`").isNotNull()).select(text, pairs.alias("other")).groupBy("value", "other").count()
-    rows = counted.collect()
     row_of = {value: i for i, value in enumerate(values)}
+    rows = [row for row in counted.collect() if row["value"] in row_of]
     column_of: dict[tuple[str, str | None], int] = {}
     for row in rows:
         column_of.setdefault((row["other"]["name"], row["other"]["text"]), len(column_of))

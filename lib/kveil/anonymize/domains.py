@@ -1,4 +1,7 @@
-"""What the whole table holds per quasi-identifier, in one pass: extremes, listed values, categories."""
+"""What the whole table holds per quasi-identifier, in one pass: extremes, listed values, categories.
+
+All of it stays in the restricted zone: what leaves it is coded by each partition's own values (`privacy.own_values`).
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize import hierarchies
+from kveil.anonymize.clusters import People
 from kveil.errors import ContractError
 from kveil.privacy.coding import Coding
 from kveil.settings.anonymize import Anonymize, QuasiIdentifier
@@ -15,7 +19,7 @@ _HAVE_TEXTS = ("boolean", "date", "tinyint", "smallint", "int", "bigint")
 _NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
 
-def codings(clean: DataFrame, settings: Anonymize) -> tuple[Coding, ...]:
+def codings(clean: DataFrame, settings: Anonymize, person: str) -> tuple[Coding, ...]:
     """How each quasi-identifier is coded, measured on the whole table; ContractError where a column does not fit its kind."""
     types = dict(clean.dtypes)
     for name, role in settings.quasi_identifiers.items():
@@ -24,8 +28,9 @@ def codings(clean: DataFrame, settings: Anonymize) -> tuple[Coding, ...]:
     row = clean.agg(*measures).first()
     assert row is not None  # an aggregation without groups has one row
     found = row.asDict()
-    hierarchies.check_nothing_missing(settings.quasi_identifiers, found)
-    return tuple(_coding(name, role, found, clean) for name, role in settings.quasi_identifiers.items())
+    people = People(clean, person, settings.k)
+    hierarchies.check_nothing_missing(settings.quasi_identifiers, found, people)
+    return tuple(_coding(name, role, found, people) for name, role in settings.quasi_identifiers.items())
 
 
 def _check_type(name: str, role: QuasiIdentifier, found: str) -> None:
@@ -57,9 +62,9 @@ def _measures(name: str, role: QuasiIdentifier) -> list[Column]:
     return [F.min(cell).alias(f"{name}.lowest"), F.max(cell).alias(f"{name}.highest")]
 
 
-def _coding(name: str, role: QuasiIdentifier, row: dict[str, Any], clean: DataFrame) -> Coding:
+def _coding(name: str, role: QuasiIdentifier, row: dict[str, Any], people: People) -> Coding:
     if role.hierarchy is not None:
-        return hierarchies.coding(name, role.hierarchy, row, clean)
+        return hierarchies.coding(name, role.hierarchy, row, people)
     if role.kind == "category":
         values = row[f"{name}.values"]
         if len(values) > MOST_CATEGORIES:

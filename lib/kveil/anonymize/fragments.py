@@ -15,6 +15,7 @@ from kveil.anonymize.tree_sql import leaf, with_cells, without_cells
 from kveil.privacy.coding import Coding
 from kveil.privacy.models import Model, SensitiveRule
 from kveil.privacy.mondrian import partition
+from kveil.privacy.own_values import own_column
 from kveil.privacy.space import Fragment
 from kveil.privacy.tree import ONE_LEAF, Tree
 from kveil.settings.anonymize import Anonymize
@@ -44,16 +45,16 @@ Place = tuple[Key, int]
 class Fragments:
     """Per large partition (its values as texts, in the order of `partition_by`) the tree whose leaves are its fragments, and
     about how many rows the fragments hold that are larger than a worker takes, since no cut parts them. `all_cut` says that
-    every partition has a tree. `known` holds the frozen trees of fragments that keep the classes of an earlier release; the
-    trees of their partitions are in the codings of that one.
+    every partition has a tree. A tree's codes are those of the partition's own `codings`, which go into the generalizer. `known`
+    holds the frozen trees of fragments that keep the classes of an earlier release.
     """
 
     partition_by: tuple[str, ...] = ()
     trees: Mapping[Key, Tree] = field(default_factory=dict)
+    codings: Mapping[Key, tuple[Coding, ...]] = field(default_factory=dict)
     giants: Mapping[Place, int] = field(default_factory=dict)
     all_cut: bool = False
     known: Mapping[Place, bytes] = field(default_factory=dict)
-    codings_of: Mapping[Key, tuple[Coding, ...]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -72,7 +73,7 @@ class Fragments:
         """Clean rows with their FRAGMENT, 0 in partitions that are not cut."""
         number = F.lit(0)
         for key, tree in self.trees.items():
-            number = F.when(self._in_partition(key), leaf(tree, self.codings_of.get(key, codings))).otherwise(number)
+            number = F.when(self._in_partition(key), leaf(tree, self.codings[key], codings)).otherwise(number)
         return without_cells(with_cells(rows, codings).withColumn(FRAGMENT, number), codings)
 
     @property
@@ -101,6 +102,10 @@ class Fragments:
 
     def _in_partition(self, key: Key) -> Column:
         return _is_partition(self.partition_by, key)
+
+    def codings_of(self, key: Key) -> tuple[Coding, ...]:
+        """How the tree that cuts a partition codes a row."""
+        return self.codings[key]
 
     def tree(self, key: Key) -> Tree | None:
         """The tree that cuts a partition, or None where it is one fragment."""
@@ -155,13 +160,14 @@ def fragments(clean: DataFrame, settings: Anonymize, codings: tuple[Coding, ...]
     sample = _sample(clean.where(here), settings, person, sampling)
     trees: dict[Key, Tree] = {}
     giants: dict[Place, int] = {}
+    own: dict[Key, tuple[Coding, ...]] = {}
     for key in keys:
-        tree, sampled = _grown(_of_partition(sample, settings, key), settings, codings, sampling)
+        tree, sampled, made = _grown(_of_partition(sample, settings, key), settings, codings, sampling)
         if tree.classes > 1:
-            trees[key] = tree
+            trees[key], own[key] = tree, made
         for number in np.flatnonzero(sampled > _GIANT * sampling.per_fragment).tolist():
             giants[key, number] = sampling.rows(int(sampled[number]))
-    return Fragments(tuple(settings.partition_by), trees, giants, all_cut=len(trees) == partitions)
+    return Fragments(tuple(settings.partition_by), trees, own, giants, all_cut=len(trees) == partitions)
 
 
 def _sample(rows: DataFrame, settings: Anonymize, person: str, sampling: Sampling) -> pa.Table:
@@ -191,22 +197,26 @@ def _of_partition(sample: pa.Table, settings: Anonymize, key: Key) -> pa.Table:
     return sample
 
 
-def _grown(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], sampling: Sampling) -> tuple[Tree, I64]:
-    """Cuts at medians of the widest columns down to a fragment's rows, and the sampled rows of each fragment.
+def _grown(
+    sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], sampling: Sampling
+) -> tuple[Tree, I64, tuple[Coding, ...]]:
+    """Cuts at medians of the widest columns down to a fragment's rows, the sampled rows of each fragment, and the partition's
+    own codings, whose cells k sampled people hold each.
 
     People and sensitive values are kept as in diversity.
     """
     if sample.num_rows < 2 * sampling.per_fragment:
-        return ONE_LEAF, np.array([sample.num_rows])
+        return ONE_LEAF, np.array([sample.num_rows]), codings
     least = _needs(settings)
     kept = [numbered(sample[_kept(i)]) for i in range(len(least))]
+    own = [own_column(each, codes_of(sample[each.name], each), kept[0], settings.k) for each in codings]
     fragment = Fragment(
-        np.column_stack([codes_of(sample[each.name], each) for each in codings]),
+        np.column_stack([each.codes for each in own]),
         np.arange(sample.num_rows),
         np.column_stack(kept),
         tuple(each.is_set for each in codings),
-        tuple(each.span for each in codings),
-        tuple(each.taxonomy for each in codings),
+        tuple(each.span for each in own),
+        tuple(each.coding.taxonomy for each in own),
     )
     # `least` of a sensitive column cannot exceed what the column holds, so asking for more would forbid every cut.
     rules = tuple(
@@ -214,6 +224,7 @@ def _grown(sample: pa.Table, settings: Anonymize, codings: tuple[Coding, ...], s
         for need, of in zip(least, kept, strict=True)
     )
     found = partition(fragment, Model(sampling.per_fragment, rules))
+    made = tuple(each.coding for each in own)
     if found is None:
-        return ONE_LEAF, np.array([sample.num_rows])
-    return found[1], np.bincount(found[0], minlength=found[1].classes)
+        return ONE_LEAF, np.array([sample.num_rows]), made
+    return found[1], np.bincount(found[0], minlength=found[1].classes), made

@@ -5,7 +5,6 @@ combinations of codes and people alone; they are written to a restricted table a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from math import floor
 from typing import Any
 
@@ -40,6 +39,9 @@ from kveil.privacy.full_domain import FrozenLevels, height, node_numbers
 from kveil.privacy.lattice import Levels, optimal
 from kveil.privacy.level_check import LevelCheck
 from kveil.privacy.models import Model, PopulationRule, SensitiveRule
+from kveil.privacy.own_values import outer_ends
+from kveil.privacy.published_levels import published_levels
+from kveil.privacy.representatives import rounded
 from kveil.tables.schema import FREQUENCIES
 from kveil.tables.store import NO_STATISTICS
 
@@ -94,41 +96,68 @@ def _best(check: LevelCheck | SparkCheck, codings: Sequence[Coding], most: int, 
 
 
 def _frozen(tuples: DataFrame, kernel: Kernel, levels: Levels) -> FrozenLevels:
-    """The levels with their representatives over all kept people; its classes are filled in per partition."""
+    """The levels with what they show, all of it of kept people."""
     codings = kernel.codings
-    nulls = tuples.agg(
+    keys = [PARTITION, *names(id_column, levels)]
+    held = at_levels(tuples, codings, levels).join(kept_classes(tuples, kernel, levels).select(*keys), keys, "left_semi")
+    nulls = held.agg(
         *[F.max(F.col(code_column(i)) == F.lit(int(NULL))).alias(code_column(i)) for i in range(len(codings))]
     ).first()
     assert nulls is not None  # an aggregation without groups has one row
     has_null = tuple(bool(nulls[code_column(i)]) for i in range(len(codings)))
-    keys = [PARTITION, *names(id_column, levels)]
-    held = at_levels(tuples, codings, levels).join(kept_classes(tuples, kernel, levels).select(*keys), keys, "left_semi")
-    representatives = {coding.name: _representatives(held, coding, i) for i, coding in enumerate(codings) if levels[i]}
-    return FrozenLevels(codings, levels, has_null, representatives, np.empty((0, len(codings)), dtype=np.int64))
+    bare = FrozenLevels(codings, levels, has_null, {})
+    k = kernel.settings.k
+    ends = {each.name: _ends(held, each, i, k) for i, each in enumerate(codings) if bare.is_top(i) and not each.is_text}
+    means = {each.name: _representatives(held, each, i, ends.get(each.name), k) for i, each in enumerate(codings) if levels[i]}
+    return FrozenLevels(codings, levels, has_null, means, ends)
 
 
-def _representatives(held: DataFrame, coding: Coding, i: int) -> NDArray[Any]:
-    """Per node the mean over people or the code that most people hold; one row per node comes to the driver."""
+def _ends(held: DataFrame, coding: Coding, i: int, k: int) -> tuple[int, int]:
+    """How far the kept rows of a number or date reach; an end that fewer than k people hold is moved outward."""
+    code = F.col(code_column(i))
+    known = held.where(code != F.lit(int(NULL)))
+    row = known.agg(F.min(code).alias("low"), F.max(code).alias("high")).first()
+    if row is None or row["low"] is None:
+        return int(NULL), int(NULL)
+    holders = [F.count_distinct(F.when(code == F.lit(row[end]), F.col(PERSON))).alias(end) for end in ("low", "high")]
+    people = known.agg(*holders).first()
+    assert people is not None  # an aggregation without groups has one row
+    return outer_ends(coding, (row["low"], row["high"]), (people["low"] >= k, people["high"] >= k), k)
+
+
+def _representatives(held: DataFrame, coding: Coding, i: int, ends: tuple[int, int] | None, k: int) -> NDArray[Any]:
+    """Per node the rounded mean over people or the code that most, and k, people hold; one row per node comes to the driver."""
     known = held.where(F.col(id_column(i)) >= 0)
+    values = _without_people(coding)
     if coding.is_text:
         people = known.groupBy(id_column(i), code_column(i)).agg(F.countDistinct(PERSON).alias("people"))
         mode = F.max_by(code_column(i), F.struct("people", -F.col(code_column(i))))
-        found = people.groupBy(id_column(i)).agg(mode.alias("value"))
+        found = people.where(F.col("people") >= k).groupBy(id_column(i)).agg(mode.alias("value"))
     else:
         mean = F.sum(F.col("rows") * F.col(f"middle_{i}")) / F.sum("rows")
         each = known.where(F.col(code_column(i)) != F.lit(int(NULL))).groupBy(id_column(i), PERSON).agg(mean.alias("value"))
         found = each.groupBy(id_column(i)).agg(F.avg("value").alias("value"))
-    values = _without_people(coding)
     for row in found.collect():
         values[row[id_column(i)]] = row["value"]
-    return values
+    return values if coding.is_text else rounded(values, *coding.middles_of_range(*_ranges(coding, ends)), k)
+
+
+def _ranges(coding: Coding, ends: tuple[int, int] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How far each node reaches; the root as far as the release."""
+    low, high = ends if ends is not None else (int(NULL), int(NULL))
+    if coding.taxonomy is None:
+        return np.array([low]), np.array([high])
+    lower = coding.lower(coding.taxonomy.first.astype(np.int64))
+    upper = coding.upper(coding.taxonomy.last.astype(np.int64))
+    if ends is not None:
+        lower[0], upper[0] = low, high
+    return lower, upper
 
 
 def _without_people(coding: Coding) -> NDArray[Any]:
-    """What nodes show that no kept person holds: their middle, or null."""
-    first = coding.taxonomy.first.astype(np.int64) if coding.taxonomy else np.array([coding.lowest])
-    last = coding.taxonomy.last.astype(np.int64) if coding.taxonomy else np.array([coding.highest])
-    return np.full(len(first), NULL) if coding.is_text else (coding.lower(first) + coding.upper(last)) / 2
+    """What nodes show that no kept person holds."""
+    nodes = len(coding.taxonomy.parent) if coding.taxonomy else 1
+    return np.full(nodes, NULL) if coding.is_text else np.full(nodes, np.nan)
 
 
 def _kept(clean: DataFrame, tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels) -> DataFrame:
@@ -175,6 +204,6 @@ def _trees(tuples: DataFrame, kernel: Kernel, frozen: FrozenLevels, schema: Stru
 
     def freeze(classes: pa.Table) -> pa.Table:
         kept = np.column_stack([classes[name].to_numpy() for name in ids])
-        return kernel.tree_row(classes, replace(frozen, kept=np.unique(kept, axis=0)).to_bytes())
+        return kernel.tree_row(classes, published_levels(frozen, np.unique(kept, axis=0)).to_bytes())
 
     return kept_classes(tuples, kernel, frozen.levels).groupBy(PARTITION).applyInArrow(freeze, schema)

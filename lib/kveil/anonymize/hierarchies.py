@@ -6,13 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from kveil.anonymize.clusters import clustered
+from kveil.anonymize.clusters import People, clustered, held_by_many
 from kveil.errors import ContractError
 from kveil.privacy.coding import Coding
-from kveil.privacy.labels import RANGE
+from kveil.privacy.labels import OTHERS, RANGE
 from kveil.privacy.taxonomy import Taxonomy
 from kveil.settings.anonymize import QuasiIdentifier
 from kveil.settings.hierarchies import ROOT, Hierarchy, Intervals, Prefix, with_other
@@ -51,8 +51,11 @@ def number_of(column: Column) -> Column:
     return F.when(number.isNotNull(), F.greatest(F.least(number, F.lit(limit)), F.lit(-limit)))
 
 
-def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) -> None:
-    """One ContractError that lists, for every column, the values that its hierarchy misses and has no `other` for."""
+def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found, people: People) -> None:
+    """One ContractError that tells, for every column, of the values that its hierarchy misses and has no `other` for.
+
+    It lists those that k people hold: what fewer hold may be somebody's alone, and messages are kept.
+    """
     problems = []
     for name, role in roles.items():
         hierarchy = role.hierarchy
@@ -60,12 +63,12 @@ def check_nothing_missing(roles: Mapping[str, QuasiIdentifier], found: Found) ->
             continue
         missing = _missing(hierarchy, found[f"{name}.values"])
         if missing:
-            listed = ", ".join(repr(value) for value in missing[:_SHOWN])
+            common = sorted(set(missing) & set(held_by_many(text_of(F.col(f"`{name}`"), hierarchy), people)))[:_SHOWN]
+            listed = f": {', '.join(map(repr, common))}" if common else ""
             many = f"more than {MOST_LEAVES:,}" if len(missing) > MOST_LEAVES else f"{len(missing):,}"
-            more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-            problems.append(
-                f"anonymize.quasi_identifiers.{name}.hierarchy misses {many} values of the clean table: {listed}{more}"
-            )
+            left = len(missing) - len(common)
+            more = f" and {left:,} that are not listed here" if common and left else ""
+            problems.append(f"anonymize.quasi_identifiers.{name}.hierarchy misses {many} values of the clean table{listed}{more}")
     if problems:
         raise ContractError("; ".join(problems) + "; add them, correct them in clean, or name a leaf for them in hierarchy.other")
 
@@ -83,15 +86,15 @@ def _fits(value: str, prefix: Prefix) -> bool:
     return len(value) == prefix.length and prefix.mask not in value
 
 
-def coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> Coding:
+def coding(name: str, hierarchy: Hierarchy, found: Found, people: People) -> Coding:
     """The column's coding; `found` holds the answers to `measures`."""
     try:
-        return _coding(name, hierarchy, found, clean)
+        return _coding(name, hierarchy, found, people)
     except ContractError as error:
         raise ContractError(f"anonymize.quasi_identifiers.{name}.{error}") from None
 
 
-def _coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> Coding:
+def _coding(name: str, hierarchy: Hierarchy, found: Found, people: People) -> Coding:
     if hierarchy.intervals or hierarchy.dates:
         lowest, highest = found[f"{name}.lowest"], found[f"{name}.highest"]
         empty = lowest is None
@@ -107,13 +110,20 @@ def _coding(name: str, hierarchy: Hierarchy, found: Found, clean: DataFrame) -> 
         )
     if hierarchy.prefix:
         paths = [path for value in values if _fits(value, hierarchy.prefix) for path in [_masked(value, hierarchy.prefix)]]
+    other, rule = hierarchy.other, None
+    if hierarchy.prefix:
+        rule = (hierarchy.prefix.length, hierarchy.prefix.mask, tuple(_steps(hierarchy.prefix)))
     elif hierarchy.clusters:
-        paths = list(clustered(name, hierarchy.clusters, values, clean, found))
+        common = held_by_many(F.col(f"`{name}`").cast("string"), people)
+        # A group is named after its members: those whom k people do not hold are left out.
+        other = other or (OTHERS if len(common) < len(values) else "")
+        known = {**found, f"{name}.values": common}
+        paths = list(clustered(name, hierarchy.clusters, common, people.clean, known))
     else:
         paths = hierarchy.paths()
     if not hierarchy.is_listed:
-        paths = with_other(paths or [(ROOT, ROOT)], hierarchy.other)
-    return Coding.of_taxonomy(name, Taxonomy.of_paths(paths), other=hierarchy.other)
+        paths = with_other(paths or [(ROOT, ROOT)], other)
+    return Coding.of_taxonomy(name, Taxonomy.of_paths(paths), other=other, prefix=rule)
 
 
 def _listed_cells(name: str, hierarchy: Hierarchy) -> Coding:
@@ -139,6 +149,11 @@ def _intervals(intervals: Intervals, lowest: int, highest: int) -> tuple[Paths, 
     """Cells from the one of the lowest to the one of the highest number of the table."""
     first, last = _start(lowest, intervals.width, intervals.start), _start(highest, intervals.width, intervals.start)
     _check_cells((last - first) // intervals.width + 1, "a larger intervals.width")
+    # Whole units of the coarsest level, so that none ends where the table does.
+    widest = [intervals.width, *intervals.levels][-1]
+    whole = _start(lowest, widest, intervals.start), _start(highest, widest, intervals.start) + widest - intervals.width
+    if (whole[1] - whole[0]) // intervals.width < MOST_LEAVES:
+        first, last = whole
     paths, cells = [], []
     for low in range(first, last + 1, intervals.width):
         cells.append((low, low + intervals.width - 1))
@@ -165,7 +180,10 @@ def _check_cells(count: int, remedy: str) -> None:
 
 def _dates(units: Sequence[str], lowest: int, highest: int) -> tuple[Paths, list[tuple[int, int]]]:
     """Days, weeks (ISO 8601) or longer from the one of the table's first to the one of its last day."""
-    starts = _unit_starts(units[0], lowest, highest)
+    _unit_starts(units[0], lowest, highest)
+    # Whole units of the coarsest level, so that none ends where the table does.
+    whole = _unit_starts(units[-1], lowest, highest)
+    starts = _unit_starts(units[0], int(whole[0]), int(whole[-1]) - 1)
     paths = [(*labels, ROOT) for labels in zip(*(_unit_labels(unit, starts[:-1]) for unit in units), strict=True)]
     return paths, [(int(low), int(after) - 1) for low, after in pairwise(starts)]
 
@@ -202,5 +220,9 @@ def _unit_labels(unit: str, days: np.ndarray[Any, np.dtype[np.int64]]) -> list[s
 
 
 def _masked(value: str, prefix: Prefix) -> tuple[str, ...]:
-    steps = [0, *(prefix.steps or range(1, prefix.length))]
+    steps = [0, *_steps(prefix)]
     return (*(value[: prefix.length - step] + prefix.mask * step for step in steps), ROOT)
+
+
+def _steps(prefix: Prefix) -> Sequence[int]:
+    return prefix.steps or range(1, prefix.length)

@@ -18,13 +18,14 @@ from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
-from kveil.privacy.classes import Membership, Shown, shown
+from kveil.privacy.classes import Membership, Shown
 from kveil.privacy.coding import NULL, Coding
 from kveil.privacy.frozen import FrozenPartition, leaf_numbers
 from kveil.privacy.labels import WHOLE
 from kveil.privacy.local_recoding import Boxes, recoded
 from kveil.privacy.models import Model, PopulationRule
 from kveil.privacy.mondrian import partition
+from kveil.privacy.own_values import OwnColumn, fits, own_column, shown_of
 from kveil.privacy.space import Fragment
 from kveil.privacy.tree import Tree
 from kveil.settings.anonymize import Anonymize
@@ -87,47 +88,59 @@ class Kernel:
         place = self._place(table)
         if place in self.giants:
             return self._rows_by_tree(table.filter(pa.array(_inside(table))), self.giants[place])
-        table, codes = self._fitting(table)
-        inside = _inside(table)
-        if not inside.any():
+        if not _inside(table).any():
             return self.schema.empty_table()
-        found = self._generalized(table, codes, inside)
+        table, own = self._fitting(table)
+        inside = _inside(table)
+        found = self._generalized(table, own, inside)
         table = table.filter(pa.array(inside))
         if found is None:
             return self._suppressed(table)
         classes, columns, frozen = found
         mine = Classified(classes[inside], leaf_numbers(classes[inside], frozen.fragment), columns)
-        return pa.concat_tables([self.rows(table, self.codings, mine), self.tree_row(table, frozen.to_bytes())])
+        return pa.concat_tables([self.rows(table, frozen.codings, mine), self.tree_row(table, frozen.to_bytes())])
 
     def tree_alone(self, table: pa.Table) -> pa.Table:
         """The row that carries the frozen tree of rows that stand for ROWS many each; no row where they cannot be made safe."""
-        table, codes = self._fitting(table)
+        table, own = self._fitting(table)
         inside = _inside(table)
-        found = self._generalized(table, codes, inside) if inside.any() else None
+        found = self._generalized(table, own, inside) if inside.any() else None
         return self.schema.empty_table() if found is None else self.tree_row(table, found[2].to_bytes())
 
-    def _fitting(self, table: pa.Table) -> tuple[pa.Table, I64]:
-        """The table and its codes, without people outside whose values no row of the release holds: they fit no class."""
-        codes = self.codes(table)
-        known = _inside(table) | (codes != -1).all(axis=1)
-        return (table, codes) if known.all() else (table.filter(pa.array(known)), codes[known])
+    def _fitting(self, table: pa.Table) -> tuple[pa.Table, list[OwnColumn]]:
+        """The table and its own columns, without people outside who fit no cell that the release names."""
+        own = self._own(table)
+        known = _inside(table)
+        if known.all():
+            return table, own
+        known |= np.logical_and.reduce([fits(each, each.given_codes) for each in own])
+        fitting = table.filter(pa.array(known))
+        return fitting, self._own(fitting)
+
+    def _own(self, table: pa.Table) -> list[OwnColumn]:
+        """The quasi-identifiers in cells of the table's own people."""
+        people, inside = numbered(table[self.person]), _inside(table)
+        counted = None if inside.all() else inside
+        return [own_column(each, codes_of(table[each.name], each), people, self.settings.k, counted) for each in self.codings]
 
     def _generalized(
-        self, table: pa.Table, codes: I64, inside: Flags
+        self, table: pa.Table, own: list[OwnColumn], inside: Flags
     ) -> tuple[NDArray[np.int32], dict[str, Shown], FrozenPartition] | None:
         """Each row's class, what classes show and the frozen partition, or None when the table cannot be made safe."""
         people = numbered(table[self.person])
         # Rows that stand for others of a giant get their class from the tree, which boxes are not.
         by = recoded if self.settings.algorithm == "local_recoding" and ROWS not in table.column_names else partition
-        found = by(self._fragment(table, codes, people, inside), self.model)
+        found = by(self._fragment(table, own, people, inside), self.model)
         if found is None:
             return None
         classes, tree = found
-        columns = self._shown(table, codes, classes, people, inside)
+        columns = self._shown(table, own, classes, people, inside)
         key, number = self._place(table)
         top = self.fragments.tree(key)
-        frozen = _frozen(self.settings, self.codings, tree, columns)
-        return classes, columns, frozen if top is None else replace(frozen, top=top, fragment=number)
+        frozen = _frozen(self.settings, tuple(each.coding for each in own), tree, columns)
+        if top is not None:
+            frozen = replace(frozen, top=top, top_codings=self.fragments.codings_of(key), fragment=number)
+        return classes, columns, frozen
 
     def _rows_by_tree(self, table: pa.Table, tree: bytes | None) -> pa.Table:
         """Staging rows of a share of a fragment, by the tree that was grown for all of it, maybe for an earlier release."""
@@ -140,22 +153,19 @@ class Kernel:
     def _suppressed(self, table: pa.Table) -> pa.Table:
         return self._rows_without_cells(table) if self.settings.suppress == "cell" else self.schema.empty_table()
 
-    def _shown(self, table: pa.Table, codes: I64, classes: NDArray[np.int32], people: I64, inside: Flags) -> dict[str, Shown]:
+    def _shown(
+        self, table: pa.Table, own: list[OwnColumn], classes: NDArray[np.int32], people: I64, inside: Flags
+    ) -> dict[str, Shown]:
         """What the classes show: labels and bounds cover the population's rows as well, representatives are the release's own."""
         rows = table[ROWS].to_numpy().astype(np.float64) if ROWS in table.column_names else None
         everyone = Membership(classes, people, rows)
-        parts = {name: self.settings.shown(name) for name in self.settings.quasi_identifiers}
-        if inside.all():
-            return {
-                coding.name: shown(coding, codes[:, i], everyone, parts[coding.name]) for i, coding in enumerate(self.codings)
-            }
-        ours = Membership(classes[inside], people[inside], None if rows is None else rows[inside])
-        columns = {}
-        for i, coding in enumerate(self.codings):
-            covers = shown(coding, codes[:, i], everyone, set(parts[coding.name]) - {"representative"})
-            own = shown(coding, codes[inside, i], ours, set(parts[coding.name]) & {"representative"})
-            columns[coding.name] = replace(covers, representative=own.representative)
-        return columns
+        ours = everyone
+        if not inside.all():
+            ours = Membership(classes[inside], people[inside], None if rows is None else rows[inside])
+        k = self.settings.k
+        return {
+            each.coding.name: shown_of(each, everyone, ours, inside, self.settings.shown(each.coding.name), k) for each in own
+        }
 
     def _place(self, table: pa.Table) -> Place:
         """Which fragment of which partition the table is."""
@@ -168,21 +178,22 @@ class Kernel:
 
     def holds_as_one(self, table: pa.Table) -> bool:
         """Whether the rows (person and sensitive columns) satisfy the model as a single class."""
-        same = np.zeros((table.num_rows, len(self.codings)), dtype=np.int64)
-        fragment = self._fragment(table, same, numbered(table[self.person]), _inside(table))
+        same = np.zeros(table.num_rows, dtype=np.int64)
+        own = [OwnColumn(each, same, each, same) for each in self.codings]
+        fragment = self._fragment(table, own, numbered(table[self.person]), _inside(table))
         return partition(fragment, replace(self.model, population=PopulationRule())) is not None
 
-    def _fragment(self, table: pa.Table, codes: I64, people: I64, inside: Flags) -> Fragment:
+    def _fragment(self, table: pa.Table, own: list[OwnColumn], people: I64, inside: Flags) -> Fragment:
         sensitive = np.zeros((len(people), len(self.references)), dtype=np.int64)
         for i, reference in enumerate(self.references):
             sensitive[inside, i] = reference.numbers(table[reference.name].filter(pa.array(inside)))
         return Fragment(
-            codes,
+            np.column_stack([each.codes for each in own]),
             people,
             sensitive,
             tuple(coding.is_set for coding in self.codings),
-            tuple(coding.span for coding in self.codings),
-            tuple(coding.taxonomy for coding in self.codings),
+            tuple(each.span for each in own),
+            tuple(each.coding.taxonomy for each in own),
             self._labels(table),
             ~inside,
         )
@@ -203,7 +214,7 @@ class Kernel:
         return Model(self.settings.k, tuple(each.rule for each in self.references), self.settings.cuts, population)
 
     def rows(self, table: pa.Table, codings: Sequence[Coding], found: Classified) -> pa.Table:
-        """Staging rows of a table, from each row's class and what the classes show, in these codings."""
+        """Staging rows of a table, from each row's class and what the classes show, whose texts are coded by `codings`."""
         made: dict[str, Any] = {SUPPRESSED: pa.repeat(False, table.num_rows), CLASS: pa.array(found.number)}
         for coding in codings:
             made |= shown_columns(coding, found.shown[coding.name], pa.array(found.place), self.schema.names)
@@ -248,6 +259,9 @@ def _inside(table: pa.Table) -> Flags:
 def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes, columns: dict[str, Shown]) -> FrozenPartition:
     """What serving needs of the partition, and of its classes only what is released anyway."""
     shows = {name: settings.shown(name) for name in columns}
+    if isinstance(tree, Boxes):
+        # They were made by the whole table's spans, which the release does not tell.
+        tree = replace(tree, span=np.array([coding.span for coding in codings]))
     return FrozenPartition(
         codings,
         tree,
@@ -261,8 +275,8 @@ def shown_columns(coding: Coding, column: Shown, classes: pa.Array, wanted: Sequ
     """Per wanted column of a quasi-identifier, what each row's class shows."""
     shows: dict[str, Callable[[], pa.Array]] = {
         coding.name: lambda: pa.array(column.labels, pa.string()),
-        f"{coding.name}_lo": lambda: _bound(coding, coding.lower(column.lowest)),
-        f"{coding.name}_hi": lambda: _bound(coding, coding.upper(column.highest)),
+        f"{coding.name}_lo": lambda: _bound(coding, column.lowest),
+        f"{coding.name}_hi": lambda: _bound(coding, column.highest),
         f"{coding.name}_rep": lambda: _representative(coding, column.representative),
     }
     return {name: made().take(classes) for name, made in shows.items() if name in wanted}

@@ -44,6 +44,7 @@ from kveil.anonymize.remeasure_trajectories import trajectory_metrics
 from kveil.anonymize.secret import can_be_drawn_again, swaps_of
 from kveil.anonymize.slices import record_slices, slice_name, slices_of
 from kveil.anonymize.staging import make_staging
+from kveil.anonymize.unique_values import check_unique, unique_metrics
 from kveil.anonymize.work import Work, planned, recorded
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, GuaranteeError, KveilError
@@ -125,11 +126,13 @@ def _published(ctx: Context, work: Work, clean: DataFrame, comparison: Compariso
         require_current(ctx)
     masks = masks_of(ctx.policy, masked)
     check_people(clean, ctx.policy.person, masks, settings.k)
+    with ctx.step("look for columns that are unique per person"):
+        check_unique(clean, settings, ctx.policy.person)
     tokens = value_metrics(clean, masks)
     booking.reserve(ctx, work.release_id, _paid_for(ctx, work))
     made = _staged(ctx, work, comparison, clean, masks)
     metrics = _remeasured(ctx, work, clean, comparison, [*tokens, *bound_metrics(masks, made)])
-    record_classes(ctx, work.release_id, comparison.again)
+    record_classes(ctx, work.release_id, comparison)
     by_name = {metric.name: metric for metric in metrics}
     before = work.parent or {"rows_in": 0, "release_id": None}
     total = before["rows_in"] + work.rows
@@ -203,7 +206,7 @@ def _of_staging(ctx: Context, work: Work, clean: DataFrame, comparison: Comparis
     staging = ctx.store.read(ctx.ref(STAGING)).where(F.col(TREE).isNull())
     metrics = measured(staging, settings, work.rows, comparison.again.represented)
     if any(metric.name == "classes" for metric in metrics):
-        metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings)
+        metrics += _of_models(ctx, staging, clean) + mask_metrics(staging, settings) + unique_metrics(staging, settings)
         metrics += composition_metrics(staging, comparison, ctx.policy.person, settings)
     metrics += noise_metrics(_of_work(ctx, work, clean), settings, ctx.policy.person)
     if settings.suppress == "cell":
@@ -217,7 +220,7 @@ def _of_models(ctx: Context, staging: DataFrame, clean: DataFrame) -> list[Metri
     settings = ctx.policy.anonymize
     metrics = model_metrics(staging, clean, ctx.policy.person, settings)
     if settings.population:
-        metrics += population_metrics(staging, population_of(ctx), settings, codings(clean, settings))
+        metrics += population_metrics(staging, population_of(ctx), settings, codings(clean, settings, ctx.policy.person))
     if settings.trajectory:
         metrics += trajectory_metrics(staging, settings.trajectory, settings.trajectory.k or settings.k)
     return metrics
@@ -237,13 +240,15 @@ def _sentence(broken: list[Metric]) -> str:
         f"{' of '.join(filter(None, [metric.name, metric.scope]))} is {metric.value:.4g} where {metric.threshold:.4g} is demanded"
         for metric in broken
     )
-    of_masks = all(metric.name.startswith("mask_") for metric in broken)
-    advice = (
-        "mask these columns more coarsely, or say linkable: true where a person's rows may be told from others' by them"
-        if of_masks
-        else "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
-    )
-    return f"anonymize: nothing was published because {found}; {advice}"
+    return f"anonymize: nothing was published because {found}; {_advice([metric.name for metric in broken])}"
+
+
+def _advice(broken: list[str]) -> str:
+    if all(name.startswith("mask_") for name in broken):
+        return "mask these columns more coarsely, or say linkable: true where a person's rows may be told from others' by them"
+    if all(name.startswith("value_") for name in broken):
+        return "coarsen these columns in clean.derive, or write in anonymize.accepted.COLUMN why they may tell people apart"
+    return "bring more people per partition (fewer anonymize.partition_by, lower k) or raise anonymize.suppression_limit"
 
 
 def _published_again(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:

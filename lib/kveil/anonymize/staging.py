@@ -37,7 +37,9 @@ def make_staging(ctx: Context, release_id: str, comparison: Comparison, clean: D
     schema = StructType.fromDDL(ddl(of_staging(settings, dict(clean.dtypes), len(comparison.known))))
     assert isinstance(schema, StructType)  # a list of columns parses to nothing else
     asked = references(clean, person, settings)
-    kernel = Kernel(settings, codings(clean, settings), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label)
+    kernel = Kernel(
+        settings, codings(clean, settings, person), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label
+    )
     named = {RELEASE_ID: release_id, **masks.told}
     if any(ctx.store.property_of(ref, key) != value for key, value in named.items()):
         ctx.store.destroy(ref)

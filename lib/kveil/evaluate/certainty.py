@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,17 +13,18 @@ from pyspark.sql import functions as F
 
 from kveil.evaluate.suppressed import without_cells
 from kveil.privacy import labels
-from kveil.privacy.taxonomy import Taxonomy
+from kveil.privacy.coding import Coding
 from kveil.settings.anonymize import Anonymize
 
 Penalty = Callable[[str, str | None], float]
+Shares = Mapping[str, Mapping[str, float]]
 
 
 def certainty_metrics(
-    release: DataFrame, settings: Anonymize, domains: Mapping[str, int], taxonomies: Mapping[str, Taxonomy] | None = None
+    release: DataFrame, settings: Anonymize, domains: Mapping[str, int], shares: Shares | None = None
 ) -> list[dict[str, Any]]:
-    """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of values,
-    `taxonomies` each hierarchy as the release used it.
+    """`ncp` per quasi-identifier, and `ncp_mean` over them; `domains` holds each category's number of released values,
+    `shares` which share of its domain each label of a hierarchy leaves open, as the frozen generalizer says.
 
     Null for a column of which only the representative is released: how much it leaves open cannot be seen.
     """
@@ -32,35 +33,40 @@ def certainty_metrics(
     listed = [name for name in seen if name not in measured]
     orders = {name: tuple(settings.quasi_identifiers[name].order) for name in listed}
     found = _of_bounds(release, settings, measured)
-    found |= _of_labels(release, listed, label_penalty(orders, domains, taxonomies or {}))
+    found |= _of_labels(release, listed, label_penalty(orders, domains, shares or {}))
     values = [found.get(name) for name in settings.quasi_identifiers]
     known = [value for value in values if value is not None]
     rows = [{"metric": "ncp", "scope": name, "value": found.get(name)} for name in settings.quasi_identifiers]
     return [*rows, {"metric": "ncp_mean", "scope": "", "value": sum(known) / len(known) if known else None}]
 
 
-def category_domains(clean: DataFrame, settings: Anonymize) -> dict[str, int]:
-    """How many values each category has in the clean table, which labels are measured against."""
-    names = [name for name, role in settings.quasi_identifiers.items() if role.kind == "category"]
-    if not names:
-        return {}
-    row = clean.agg(*[F.size(F.collect_set(F.col(f"`{name}`"))).alias(name) for name in names]).first()
-    assert row is not None  # an aggregation without groups has one row
-    return {name: int(row[name]) for name in names}
+def category_domains(codings: Iterable[Coding]) -> dict[str, int]:
+    """How many values of each category the release names, which labels are measured against; all others together are one."""
+    found: dict[str, set[str]] = {}
+    for coding in codings:
+        if coding.is_set:
+            found.setdefault(coding.name, set()).update(coding.values)
+    return {name: len(values) for name, values in found.items()}
 
 
-def label_penalty(
-    orders: Mapping[str, tuple[str, ...]], domains: Mapping[str, int], taxonomies: Mapping[str, Taxonomy]
-) -> Penalty:
+def label_penalty(orders: Mapping[str, tuple[str, ...]], domains: Mapping[str, int], shares: Shares) -> Penalty:
     """(values a label stands for - 1) / (domain - 1), from 0 to 1, as a function of column and label."""
 
     def penalty(name: str, label: str | None) -> float:
+        if name in shares:
+            return _of_node(shares[name], label)
         order = orders[name]
-        taxonomy = taxonomies.get(name)
-        domain = taxonomy.leaves if taxonomy else len(order) or domains[name]
-        return min((labels.size(label, domain, order, taxonomy) - 1) / (domain - 1), 1.0) if domain > 1 else 0.0
+        domain = len(order) or domains.get(name, 1)
+        return min((labels.size(label, domain, order) - 1) / (domain - 1), 1.0) if domain > 1 else 0.0
 
     return penalty
+
+
+def _of_node(shares: Mapping[str, float], label: str | None) -> float:
+    """Nulls alone leave nothing open; what the release does not name, such as a suppressed cell, all."""
+    if label is None:
+        return 0.0
+    return shares.get(label, shares.get(label.removesuffix(labels.OR_NULL), 1.0))
 
 
 def _of_bounds(release: DataFrame, settings: Anonymize, names: list[str]) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from kveil.model.columns import ColumnKind, column_kinds, generalizer_inputs
 from kveil.model.lineage import Release, current_models, current_release, frozen_generalizer, trained_models
 from kveil.model.rows import model_rows
 from kveil.model.trained import TrainedModel
+from kveil.privacy.frozen import largest_shares
 from kveil.tables.schema import (
     BASELINES,
     CLEAN,
@@ -87,8 +88,10 @@ def _measure_release(ctx: Context, release: Release) -> None:
     with ctx.step("measure the released table") as note:
         table = ctx.read(RELEASE)
         rows = class_metrics(table, settings, release.rows_in, release.rows_suppressed)
-        taxonomies = frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release).taxonomies
-        rows += certainty_metrics(table, settings, category_domains(ctx.read(CLEAN), settings), taxonomies)
+        splits = [row["split"] for row in table.select("split").distinct().collect()]
+        known = [frozen_generalizer(ctx.read(GENERALIZER), ctx.policy, release, split) for split in splits]
+        domains = category_domains(coding for each in known for coding in each.codings)
+        rows += certainty_metrics(table, settings, domains, largest_shares(each.shares for each in known))
         _record(ctx, release, "release", rows)
         note.rows(len(rows), "metrics")
 

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.classes import Part
-from kveil.privacy.coding import NULL, Coding
-from kveil.privacy.frozen import Frozen, frozen
-from kveil.privacy.taxonomy import Taxonomy
+from kveil.privacy.coding import NULL, Coding, Holds
+from kveil.privacy.frozen import Frozen, frozen, largest_shares
 from kveil.settings.anonymize import Anonymize
 
 Columns = Mapping[str, NDArray[Any]]
@@ -50,7 +49,7 @@ class Generalizer:
     def representatives(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """The values of NAME_rep per quasi-identifier NAME that shows it: float64, datetime64[D] or texts (None for null)."""
         shown = self._shown(rows, "representative")
-        return {name: _representative(self._coding(name), values) for name, values in shown.items()}
+        return {name: _representative(self._holds[name], values) for name, values in shown.items()}
 
     def labels(self, rows: Columns) -> dict[str, NDArray[Any]]:
         """Per quasi-identifier that shows it the label of the row's class."""
@@ -62,9 +61,9 @@ class Generalizer:
         Texts (None for null), float64 (NaN) or datetime64[D] (NaT).
         """
         bounds: dict[str, NDArray[Any]] = {}
-        for name, codes in self._shown(rows, "bounds").items():
-            if not self._coding(name).is_text:
-                bounds |= _bounds(self._coding(name), codes)
+        for name, values in self._shown(rows, "bounds").items():
+            if self._holds[name] != "text":
+                bounds |= _bounds(name, self._holds[name], values)
         representatives = {f"{name}_rep": values for name, values in self.representatives(rows).items()}
         return {**self.labels(rows), **bounds, **representatives}
 
@@ -75,27 +74,29 @@ class Generalizer:
         for key, partition in self._partitions.items():
             at = np.flatnonzero([key == other for other in keys])
             if at.size:
-                found[at] = partition.covers(_codes(partition, rows, at))
+                found[at] = partition.covers({name: column[at] for name, column in rows.items()})
         return found
 
     @property
-    def taxonomies(self) -> dict[str, Taxonomy]:
-        """The hierarchies that the release used, by quasi-identifier."""
-        return {coding.name: coding.taxonomy for coding in self._first.codings if coding.taxonomy is not None}
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Per column with a hierarchy the share of the domain that each label leaves open, the largest of all partitions."""
+        return largest_shares(partition.shares for partition in self._partitions.values())
 
     @property
-    def _first(self) -> Frozen:
-        return next(iter(self._partitions.values()))
+    def codings(self) -> list[Coding]:
+        """How the quasi-identifiers are coded, by every partition: what the release names of their values."""
+        return [coding for partition in self._partitions.values() for coding in partition.codings]
 
-    def _coding(self, name: str) -> Coding:
-        return next(coding for coding in self._first.codings if coding.name == name)
+    @property
+    def _holds(self) -> dict[str, Holds]:
+        return {coding.name: coding.holds for coding in next(iter(self._partitions.values())).codings}
 
     def _keys(self, rows: Columns) -> list[Key]:
         size = len(next(iter(rows.values())))
         return list(zip(*(map(str, rows[name]) for name in self._by), strict=True)) if self._by else [()] * size
 
     def _shown(self, rows: Columns, part: Part) -> dict[str, NDArray[Any]]:
-        """One part of what each row's own class shows, in units of codes; text codes are those of the row's partition."""
+        """One part of what each row's own class shows."""
         keys = self._keys(rows)
         stand_in = {key: self._nearest(key) for key in set(keys)}
         groups: dict[Key, list[int]] = {}
@@ -103,20 +104,11 @@ class Generalizer:
             groups.setdefault(stand_in[key], []).append(row)
         result: dict[str, NDArray[Any]] = {}
         for key, members in (groups or {next(iter(self._partitions)): []}).items():
-            partition, at = self._partitions[key], np.array(members, dtype=np.int64)
-            for name, values in partition.shows(part, _codes(partition, rows, at)).items():
-                found = self._texts(partition, name, values) if part == "representative" else values
-                result.setdefault(name, np.empty((len(keys), *found.shape[1:]), dtype=found.dtype))[at] = found
+            at = np.array(members, dtype=np.int64)
+            here = {name: column[at] for name, column in rows.items()}
+            for name, values in self._partitions[key].shows(part, here).items():
+                result.setdefault(name, np.empty((len(keys), *values.shape[1:]), dtype=values.dtype))[at] = values
         return result
-
-    @staticmethod
-    def _texts(partition: Frozen, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        """Codes of texts as texts, since partitions released at different times may number them differently."""
-        coding = next(coding for coding in partition.codings if coding.name == name)
-        if not coding.is_text:
-            return values
-        names = np.array([*coding.values, None], dtype=object)
-        return names[np.where(values == NULL, len(coding.values), values)]
 
     def _nearest(self, key: Key) -> Key:
         earlier = [known for known in self._partitions if known <= key]
@@ -138,20 +130,16 @@ class Generalizer:
         return cls(document["partition_by"], parts)
 
 
-def _codes(partition: Frozen, rows: Columns, at: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.column_stack([coding.codes(rows[coding.name][at]) for coding in partition.codings])
-
-
-def _representative(coding: Coding, values: NDArray[Any]) -> NDArray[Any]:
-    if coding.is_text:
+def _representative(holds: Holds, values: NDArray[Any]) -> NDArray[Any]:
+    if holds == "text":
         return values
-    return _days(values) if coding.holds == "date" else values.astype(np.float64)
+    return _days(values) if holds == "date" else values.astype(np.float64)
 
 
-def _bounds(coding: Coding, codes: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    ends = {"lo": coding.lower(codes[:, 0]), "hi": coding.upper(codes[:, 1])}
-    typed = {side: np.where(values == NULL, np.nan, values.astype(np.float64)) for side, values in ends.items()}
-    return {f"{coding.name}_{side}": _days(values) if coding.holds == "date" else values for side, values in typed.items()}
+def _bounds(name: str, holds: Holds, ends: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    sides = {"lo": ends[:, 0], "hi": ends[:, 1]}
+    typed = {side: np.where(values == NULL, np.nan, values.astype(np.float64)) for side, values in sides.items()}
+    return {f"{name}_{side}": _days(values) if holds == "date" else values for side, values in typed.items()}
 
 
 def _days(values: NDArray[Any]) -> NDArray[Any]:

@@ -55,10 +55,10 @@ class Membership:
 
 @dataclass(frozen=True)
 class Shown:
-    """Per class: the label, the lowest and highest code without null (NULL where a class has nulls alone), and the
+    """Per class: the label, the lowest and highest number or day without null (NULL where a class has nulls alone), and the
     representative: mean over people (number, date; NaN where null) or the code that most people hold (text).
 
-    In a hierarchy label and codes are those of the smallest node that covers the class. What was not asked for is null.
+    In a hierarchy label and bounds are those of the smallest node that covers the class. What was not asked for is null.
     """
 
     labels: list[str | None]
@@ -78,7 +78,7 @@ def shown(coding: Coding, codes: I64, membership: Membership, parts: Collection[
     representative: F64 | I64 = nothing if coding.is_text else np.full(classes, np.nan)
     if "representative" in parts:
         representative = _mode(codes, membership) if coding.is_text else _mean(codes, membership, coding)
-    return Shown(texts, lowest, highest, representative)
+    return Shown(texts, coding.lower(lowest), coding.upper(highest), representative)
 
 
 def _covered(coding: Coding, codes: I64, membership: Membership, labelled: bool) -> tuple[list[str | None], I64, I64]:
@@ -87,7 +87,7 @@ def _covered(coding: Coding, codes: I64, membership: Membership, labelled: bool)
     has_null[membership.class_of_row[codes == NULL]] = True
     lowest, highest = _extremes(codes, membership)
     if coding.taxonomy is not None:
-        return _of_nodes(coding.taxonomy, lowest, highest, has_null)
+        return _of_nodes(coding, coding.taxonomy, lowest, highest, has_null)
     if not labelled:
         return [None] * membership.classes, lowest, highest
     if coding.is_set:
@@ -105,15 +105,24 @@ def _extremes(codes: I64, membership: Membership) -> tuple[I64, I64]:
     return np.where(highest == NULL, NULL, lowest), highest
 
 
-def _of_nodes(taxonomy: Taxonomy, lowest: I64, highest: I64, has_null: NDArray[np.bool_]) -> tuple[list[str | None], I64, I64]:
+def _of_nodes(
+    coding: Coding, taxonomy: Taxonomy, lowest: I64, highest: I64, has_null: NDArray[np.bool_]
+) -> tuple[list[str | None], I64, I64]:
     """Per class the name, first and last leaf of the smallest node that covers it."""
     known = highest != NULL
-    nodes = taxonomy.lowest_common(np.where(known, lowest, 0), np.where(known, highest, 0))
+    low, high = np.where(known, lowest, 0), np.where(known, highest, 0)
+    nodes = taxonomy.lowest_common(low, high)
     texts = [
         labels.of_node(taxonomy.names[node], null) if holds else None
         for node, holds, null in zip(nodes.tolist(), known.tolist(), has_null.tolist(), strict=True)
     ]
-    return texts, np.where(known, taxonomy.first[nodes], NULL), np.where(known, taxonomy.last[nodes], NULL)
+    first, last = taxonomy.first[nodes], taxonomy.last[nodes]
+    if not coding.is_text and taxonomy.levels > 2:
+        # The root covers all that the table holds, also what this class does not: it shows the coarsest units it lies in.
+        top, is_root = taxonomy.ancestor_at(taxonomy.levels - 2), nodes == 0
+        first = np.where(is_root, taxonomy.first[top[low]], first)
+        last = np.where(is_root, taxonomy.last[top[high]], last)
+    return texts, np.where(known, first, NULL), np.where(known, last, NULL)
 
 
 def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: NDArray[np.bool_]) -> list[str | None]:
@@ -121,9 +130,11 @@ def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: ND
     domain = len(coding.values)
     keys = _sorted_distinct(membership.class_of_row[known].astype(np.int64) * domain + codes[known])
     starts = np.searchsorted(keys, np.arange(membership.classes + 1) * domain).tolist()
-    # Members are listed in the order of their texts, whatever their codes.
+    # Members are listed in the order of their texts, whatever their codes; those without a name come last.
     place = np.empty(domain, dtype=np.int64)
     place[np.argsort(np.array(coding.values))] = np.arange(domain)
+    if labels.OTHERS in coding.values:
+        place[coding.values.index(labels.OTHERS)] = domain
     codes_held = (keys % max(domain, 1)).tolist()
     made: dict[tuple[tuple[int, ...], bool], str | None] = {}
     texts = []
@@ -137,7 +148,8 @@ def _set_labels(coding: Coding, codes: I64, membership: Membership, has_null: ND
 
 def _range_labels(coding: Coding, lowest: I64, highest: I64, has_null: NDArray[np.bool_]) -> list[str | None]:
     known = highest != NULL
-    whole = (lowest == coding.lowest) & (highest == coding.highest)
+    # How far numbers and days reach is told by none but their own range.
+    whole = (coding.kind == "ordered") & (lowest == coding.lowest) & (highest == coding.highest)
     start_of = {code: coding.text(code) for code in np.unique(lowest[known]).tolist()}
     end_of = {code: coding.text_of_end(code) for code in np.unique(highest[known]).tolist()}
     ends = zip(lowest.tolist(), highest.tolist(), whole.tolist(), has_null.tolist(), strict=True)
@@ -154,8 +166,8 @@ def _mean(codes: I64, membership: Membership, coding: Coding) -> F64:
     """Mean over people of each person's mean, in the column's units (cell middles), so that no frequent buyer dominates."""
     known = codes != NULL
     pairs = membership.pair_of_row[known]
-    size = len(membership.class_of_pair)
     middles = coding.middle(codes[known])
+    size = len(membership.class_of_pair)
     weights = np.ones(len(pairs)) if membership.weight_of_row is None else membership.weight_of_row[known]
     rows = np.bincount(pairs, weights=weights, minlength=size)
     sums = np.bincount(pairs, weights=weights * middles, minlength=size)

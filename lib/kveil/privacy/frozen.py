@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -10,33 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveil.privacy.classes import Part, Shown
-from kveil.privacy.coding import NULL, Coding
-from kveil.privacy.full_domain import FrozenLevels, is_levels
+from kveil.privacy.coding import NULL, Coding, Columns, codes_of_rows, named
 from kveil.privacy.local_recoding import Boxes
+from kveil.privacy.published_levels import PublishedLevels, is_levels
 from kveil.privacy.tree import Tree
 
 I64 = NDArray[np.int64]
 
 
 class Frozen(Protocol):
-    """What serving and re-checking ask of a partition, by whichever algorithm it was made."""
+    """What serving and re-checking ask of a partition, by whichever algorithm it was made. Rows are columns of raw values."""
 
     @property
     def codings(self) -> tuple[Coding, ...]:
-        """How a row is coded."""
+        """How a row is coded; of a partition that was cut into fragments, by each of them."""
         ...
 
-    def shows(self, part: Part, codes: I64) -> dict[str, NDArray[Any]]:
-        """One part of what the release shows of each row of codes [n, d], per column that shows it: labels (objects),
-        bounds [n, 2] as codes, or representatives as in FrozenPartition.
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Per column with a hierarchy the share of the domain, from 0 to 1, that each label leaves open."""
+        ...
+
+    def shows(self, part: Part, rows: Columns) -> dict[str, NDArray[Any]]:
+        """One part of what the release shows of each row, per column that shows it: labels (objects), bounds [n, 2] as
+        numbers or days (NULL for null), or representatives as numbers, days or texts.
         """
         ...
 
-    def covers(self, codes: I64) -> NDArray[np.bool_]:
+    def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """Whether each row's class was released."""
         ...
 
-    def numbers(self, codes: I64) -> I64:
+    def numbers(self, rows: Columns) -> I64:
         """The number, in this partition, of the class of each row that `covers` says is covered; never negative."""
         ...
 
@@ -46,8 +51,9 @@ class FrozenPartition:
     """A tree or boxes with how to code a row and what each class shows: per column, label, representative and bounds by class.
 
     Representatives are floats (numbers, mean over people), day numbers (dates) or codes (mode over people, NULL for null).
-    Bounds [classes, 2] are the lowest and highest codes (NULL for null). A column lacks what the release does not show of it.
-    Where the partition was cut into fragments, this is number `fragment` of those that the tree `top` leads to.
+    Bounds [classes, 2] are the lowest and highest number or day (NULL for null). A column lacks what the release does not
+    show of it. Where the partition was cut into fragments, this is number `fragment` of those that the tree `top` leads to,
+    by codings of its own.
     """
 
     codings: tuple[Coding, ...]
@@ -56,23 +62,31 @@ class FrozenPartition:
     representatives: dict[str, NDArray[Any]]
     bounds: dict[str, I64] = field(default_factory=dict)
     top: Tree | None = None
+    top_codings: tuple[Coding, ...] = ()
     fragment: int = 0
 
-    def shows(self, part: Part, codes: I64) -> dict[str, NDArray[Any]]:
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
         """See Frozen."""
-        leaf = self.tree.leaf_of(codes)
+        return {coding.name: coding.shares for coding in self.codings if coding.taxonomy is not None}
+
+    def shows(self, part: Part, rows: Columns) -> dict[str, NDArray[Any]]:
+        """See Frozen."""
+        leaf = self.tree.leaf_of(codes_of_rows(self.codings, rows))
         if part == "label":
             return {name: np.array([*texts, None], dtype=object)[leaf] for name, texts in self.labels.items()}
-        by_class: Mapping[str, NDArray[Any]] = self.bounds if part == "bounds" else self.representatives
-        return {name: values[leaf] for name, values in by_class.items()}
+        if part == "bounds":
+            return {name: values[leaf] for name, values in self.bounds.items()}
+        by_name = {coding.name: coding for coding in self.codings}
+        return {name: named(by_name[name], values)[leaf] for name, values in self.representatives.items()}
 
-    def covers(self, codes: I64) -> NDArray[np.bool_]:
+    def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """See Frozen: every class of a released partition is."""
-        return np.ones(len(codes), dtype=bool)
+        return np.ones(len(next(iter(rows.values()))), dtype=bool)
 
-    def numbers(self, codes: I64) -> I64:
+    def numbers(self, rows: Columns) -> I64:
         """See Frozen."""
-        return leaf_numbers(self.tree.leaf_of(codes), self.fragment)
+        return leaf_numbers(self.tree.leaf_of(codes_of_rows(self.codings, rows)), self.fragment)
 
     def columns(self) -> dict[str, Shown]:
         """What each column's classes show; what the release does not show of them is null."""
@@ -94,7 +108,12 @@ class FrozenPartition:
         arrays |= _arrays("top", self.top) if self.top is not None else {}
         arrays |= {f"rep_{name}": value for name, value in self.representatives.items()}
         arrays |= {f"bounds_{name}": value for name, value in self.bounds.items()}
-        document = {"codings": [coding.to_dict() for coding in self.codings], "labels": self.labels, "fragment": self.fragment}
+        document = {
+            "codings": [coding.to_dict() for coding in self.codings],
+            "top_codings": [coding.to_dict() for coding in self.top_codings],
+            "labels": self.labels,
+            "fragment": self.fragment,
+        }
         arrays["text"] = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
         buffer = io.BytesIO()
         # Uncompressed: tables and archives that hold it compress it as a whole.
@@ -117,6 +136,7 @@ class FrozenPartition:
             _named("rep", arrays),
             _named("bounds", arrays),
             Tree(**top) if top else None,
+            tuple(Coding.from_dict(coding) for coding in text["top_codings"]),
             text["fragment"],
         )
 
@@ -137,36 +157,60 @@ class FrozenFragments:
     """
 
     top: Tree
+    top_codings: tuple[Coding, ...]
     parts: Mapping[int, FrozenPartition]
 
     @property
     def codings(self) -> tuple[Coding, ...]:
-        """How all fragments code a row."""
-        return next(iter(self.parts.values())).codings
+        """See Frozen."""
+        return tuple(coding for part in self.parts.values() for coding in part.codings)
 
-    def shows(self, part: Part, codes: I64) -> dict[str, NDArray[Any]]:
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """See Frozen; where fragments differ, the largest."""
+        return largest_shares(part.shares for part in self.parts.values())
+
+    def shows(self, part: Part, rows: Columns) -> dict[str, NDArray[Any]]:
         """See Frozen."""
         released = np.array(sorted(self.parts))
-        place = np.searchsorted(released, self.top.leaf_of(codes))
+        place = np.searchsorted(released, self._fragments(rows))
         number = released[np.minimum(place, len(released) - 1)]
         found: dict[str, NDArray[Any]] = {}
         for each in np.unique(number):
             at = np.flatnonzero(number == each)
-            for name, values in self.parts[int(each)].shows(part, codes[at]).items():
-                found.setdefault(name, np.empty((len(codes), *values.shape[1:]), dtype=values.dtype))[at] = values
+            here = {name: column[at] for name, column in rows.items()}
+            for name, values in self.parts[int(each)].shows(part, here).items():
+                found.setdefault(name, np.empty((len(number), *values.shape[1:]), dtype=values.dtype))[at] = values
+        if not found:
+            return next(iter(self.parts.values())).shows(part, rows)
         return found
 
-    def covers(self, codes: I64) -> NDArray[np.bool_]:
+    def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """See Frozen."""
-        return np.isin(self.top.leaf_of(codes), list(self.parts))
+        return np.isin(self._fragments(rows), list(self.parts))
 
-    def numbers(self, codes: I64) -> I64:
+    def numbers(self, rows: Columns) -> I64:
         """See Frozen."""
-        fragment, found = self.top.leaf_of(codes), np.zeros(len(codes), dtype=np.int64)
+        fragment = self._fragments(rows)
+        found = np.zeros(len(fragment), dtype=np.int64)
         for number, part in self.parts.items():
             at = np.flatnonzero(fragment == number)
-            found[at] = part.numbers(codes[at])
+            found[at] = part.numbers({name: column[at] for name, column in rows.items()})
         return found
+
+    def _fragments(self, rows: Columns) -> I64:
+        return self.top.leaf_of(codes_of_rows(self.top_codings, rows)).astype(np.int64)
+
+
+def largest_shares(parts: Iterable[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Per column and label the largest of the shares that several partitions give."""
+    found: dict[str, dict[str, float]] = {}
+    for part in parts:
+        for name, shares in part.items():
+            known = found.setdefault(name, {})
+            for label, share in shares.items():
+                known[label] = max(share, known.get(label, 0.0))
+    return found
 
 
 def leaf_numbers(leaf: NDArray[np.int32], fragment: int) -> I64:
@@ -177,7 +221,9 @@ def leaf_numbers(leaf: NDArray[np.int32], fragment: int) -> I64:
 def frozen(parts: Sequence[bytes]) -> Frozen:
     """One partition from the bytes of its generalizer's rows: one, or one per fragment."""
     if is_levels(parts[0]):
-        return FrozenLevels.from_bytes(parts[0])
+        return PublishedLevels.from_bytes(parts[0])
     found = [FrozenPartition.from_bytes(part) for part in parts]
     top = found[0].top
-    return found[0] if top is None else FrozenFragments(top, {each.fragment: each for each in found})
+    if top is None:
+        return found[0]
+    return FrozenFragments(top, found[0].top_codings, {each.fragment: each for each in found})

@@ -4,9 +4,8 @@ A column with a hierarchy has its levels; any other has two: the value and the w
 on every level but the top, which is the whole domain with it.
 """
 
-import io
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,18 +50,18 @@ def penalty(coding: Coding, codes: I64, level: int) -> F64:
 
 @dataclass(frozen=True)
 class FrozenLevels:
-    """A level per column with what each generalized value shows, and the classes of one partition that were released.
+    """A level per column with what each generalized value shows.
 
     `representatives` holds, per column above level 0, one value per node (per column without a hierarchy one value):
-    a mean over people, or the code that most people hold, NULL for null. A label has one representative in the whole
-    table. `kept` are the released classes as rows of generalized ids [classes, d].
+    a rounded mean over people, or the code that most people hold, NULL for null. A label has one representative in the whole
+    table. `ends` says how far the released rows of a number or date reach that is shown as the whole domain.
     """
 
     codings: tuple[Coding, ...]
     levels: tuple[int, ...]
     has_null: tuple[bool, ...]
-    representatives: dict[str, NDArray[Any]]
-    kept: I64
+    representatives: Mapping[str, NDArray[Any]]
+    ends: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def ids(self, codes: I64) -> I64:
         """Generalized ids of rows of codes [n, d]."""
@@ -72,45 +71,34 @@ class FrozenLevels:
         ]
         return np.column_stack(columns)
 
-    def covers(self, codes: I64) -> NDArray[np.bool_]:
-        """Whether each row's class was released."""
-        return np.isin(_as_one(self.ids(codes)), _as_one(self.kept))
-
-    def numbers(self, codes: I64) -> I64:
-        """See frozen.Frozen."""
-        return node_numbers(self.ids(codes))
-
-    def shows(self, part: str, codes: I64) -> dict[str, NDArray[Any]]:
-        """One part of what the release shows of each row of codes [n, d]; see frozen.Frozen."""
-        found = {coding.name: self.shown(coding.name, codes[:, i]) for i, coding in enumerate(self.codings)}
-        if part == "label":
-            return {name: np.array([*each.labels, None], dtype=object)[:-1] for name, each in found.items()}
-        if part == "bounds":
-            return {name: np.column_stack([each.lowest, each.highest]) for name, each in found.items()}
-        return {name: each.representative for name, each in found.items()}
-
     def shown(self, name: str, codes: I64) -> Shown:
-        """What each code of a column shows: label, first and last code of its generalized value, representative."""
+        """What each code of a column shows: label, lowest and highest number or day of its generalized value, representative."""
         at = next(i for i, coding in enumerate(self.codings) if coding.name == name)
         coding, level = self.codings[at], self.levels[at]
         found, index = np.unique(codes, return_inverse=True)
-        lowest, highest = self._extremes(coding, level, found)
+        lower, upper = self._ends(coding, level, found)
         texts = self._labels(at, found)
         representative = self._representatives(coding, level, found)
         index = index.reshape(-1)
-        return Shown([texts[i] for i in index.tolist()], lowest[index], highest[index], representative[index])
+        return Shown([texts[i] for i in index.tolist()], lower[index], upper[index], representative[index])
+
+    def is_top(self, i: int) -> bool:
+        """Whether a column is shown as its whole domain."""
+        return self.levels[i] == height(self.codings[i]) - 1
 
     def _is_top(self, coding: Coding, level: int) -> bool:
         return level == height(coding) - 1
 
-    def _extremes(self, coding: Coding, level: int, codes: I64) -> tuple[I64, I64]:
+    def _ends(self, coding: Coding, level: int, codes: I64) -> tuple[I64, I64]:
         if self._is_top(coding, level):
-            return np.full(len(codes), coding.lowest), np.full(len(codes), coding.highest)
+            low, high = self.ends.get(coding.name, (NULL, NULL))
+            return np.full(len(codes), low), np.full(len(codes), high)
         if coding.taxonomy is None:
-            return codes, codes
+            return coding.lower(codes), coding.upper(codes)
         nodes = coding.taxonomy.ancestor_at(level)[np.maximum(codes, 0)]
         known = codes >= 0
-        return np.where(known, coding.taxonomy.first[nodes], codes), np.where(known, coding.taxonomy.last[nodes], codes)
+        first = np.where(known, coding.taxonomy.first[nodes], NULL)
+        return coding.lower(first), coding.upper(np.where(known, coding.taxonomy.last[nodes], NULL))
 
     def _labels(self, at: int, codes: I64) -> list[str | None]:
         coding, level = self.codings[at], self.levels[at]
@@ -139,35 +127,6 @@ class FrozenLevels:
             return np.where(codes >= 0, codes, NULL)
         return np.where(codes == NULL, np.nan, coding.middle(np.where(codes == NULL, coding.lowest, codes)))
 
-    def to_bytes(self) -> bytes:
-        """As a numpy archive that holds no pickles."""
-        arrays: dict[str, Any] = {f"rep_{name}": value for name, value in self.representatives.items()}
-        document = {
-            "codings": [coding.to_dict() for coding in self.codings],
-            "levels": self.levels,
-            "has_null": self.has_null,
-        }
-        text = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, kept=self.kept, text=text, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "FrozenLevels":
-        """The levels that `to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            text = json.loads(archive["text"].tobytes().decode())
-            representatives = {name.removeprefix("rep_"): archive[name] for name in archive.files if name.startswith("rep_")}
-            kept = archive["kept"]
-        codings = tuple(Coding.from_dict(coding) for coding in text["codings"])
-        return cls(codings, tuple(text["levels"]), tuple(text["has_null"]), representatives, kept)
-
-
-def is_levels(data: bytes) -> bool:
-    """Whether a frozen generalizer's bytes are levels rather than a tree."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return "kept" in archive.files
-
 
 def node_numbers(ids: I64) -> I64:
     """62 bits that tell classes, rows of generalized ids [n, d], apart; two classes share them by accident alone."""
@@ -179,9 +138,3 @@ def node_numbers(ids: I64) -> I64:
         found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         found ^= found >> np.uint64(31)
     return (found >> np.uint64(2)).astype(np.int64)
-
-
-def _as_one(ids: I64) -> NDArray[Any]:
-    """Rows of ids as single values that compare equal where the rows do."""
-    rows = np.ascontiguousarray(ids, dtype=np.int64)
-    return rows.view([("", np.int64)] * rows.shape[1]).reshape(-1)

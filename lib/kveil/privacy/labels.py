@@ -1,7 +1,8 @@
 """The text of a generalized value, and reading it back.
 
-Grammar: a single value stands for itself; `lo .. hi` is an ordered range; `{a, b, c}` a set; `*` the whole domain; in a
-hierarchy a node's name stands for its leaves.
+Grammar: a single value stands for itself; `lo .. hi` is an ordered range; `{a, b, c}` a set; `*` the whole domain; `...` all
+categories that fewer than k people of the partition hold, which no label names; in a hierarchy a node's name stands for
+its leaves.
 A null among other values is written `null` as a set's member or as `... or null`; a class of nulls alone has a null label.
 In a set, `\\`, `,`, `{` and `}` inside a value are escaped by a backslash, so that every label is read back exactly.
 """
@@ -14,6 +15,7 @@ from kveil.privacy.taxonomy import Taxonomy
 WHOLE = "*"
 RANGE = " .. "
 OR_NULL = " or null"
+OTHERS = "..."
 
 
 def of_set(values: list[str], domain: int, has_null: bool) -> str | None:

@@ -100,6 +100,13 @@ METRICS: dict[str, Words] = {
     ),
     "marketer_risk": Words(REIDENTIFICATION, "Marketer risk", number, "≤"),
     "singled_out_rows_share": Words(REIDENTIFICATION, "Rows that single out one person", percent, "≤"),
+    "value_singled_out_share": Words(
+        REIDENTIFICATION, "People who alone hold a value of a column released as it is", percent, "≤"
+    ),
+    "value_people_min": Words(REIDENTIFICATION, "People for each value of a column released as it is, mean", number, "≥"),
+    "value_class_singled_out_share": Words(
+        REIDENTIFICATION, "People whom class and value of a column released as it is together tell from all others", percent
+    ),
     "classes_rows_min": Words(REIDENTIFICATION, "Rows in the smallest class", number, "≥"),
     "classes_rows_mean": Words(REIDENTIFICATION, "Rows in a class, mean"),
     "classes_rows_max": Words(REIDENTIFICATION, "Rows in the largest class"),

@@ -77,7 +77,9 @@ def _sources(ctx: Context) -> list[Source]:
 def _source(ctx: Context, name: str, table: DataFrame, kinds: dict[str, Kind]) -> Source:
     orders = {qi: declared.order for qi, declared in ctx.policy.anonymize.quasi_identifiers.items()}
     with ctx.step(f"fit the {name} feature map") as note:
-        features, rows = fitted(table, kinds, orders, ctx.policy.train.label, name)
+        # A model that leaves the restricted zone names no category that certainly fewer than k people hold.
+        least = ctx.policy.anonymize.k if name == "release" else 1
+        features, rows = fitted(table, kinds, orders, ctx.policy.train.label, name, least=least)
         note.rows(rows)
     return Source(name, table, features, rows)
 

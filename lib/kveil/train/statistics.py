@@ -24,12 +24,17 @@ MOST_CATEGORIES = 10_000
 Orders = Mapping[str, Sequence[str]]
 
 
-def fitted(rows: DataFrame, kinds: Mapping[str, Kind], orders: Orders, label: str, source: str) -> tuple[FeatureMap, int]:
-    """The feature map of training rows and the number of labelled rows; ContractError unless both labels are there."""
+def fitted(  # noqa: PLR0913 - each says one thing about the same rows
+    rows: DataFrame, kinds: Mapping[str, Kind], orders: Orders, label: str, source: str, *, least: int = 1
+) -> tuple[FeatureMap, int]:
+    """The feature map of training rows and the number of labelled rows; ContractError unless both labels are there.
+
+    Categories of fewer rows than `least` are not named, and encoded as unseen ones are.
+    """
     totals = _totals(rows, kinds, orders)
     _check_label(totals, label, source)
     prior = totals["positives"] / totals["labelled"]
-    counts = _category_counts(rows, [name for name, kind in kinds.items() if kind == "category"])
+    counts = _category_counts(rows, [name for name, kind in kinds.items() if kind == "category"], least)
 
     def encoding(name: str, kind: Kind) -> Encoding:
         if kind == "category":
@@ -81,13 +86,14 @@ def _check_label(totals: dict[str, Any], label: str, source: str) -> None:
         raise ContractError(f"{where} holds only the label {only}; a model needs both 0 and 1; check its clean.derive rule")
 
 
-def _category_counts(rows: DataFrame, names: Sequence[str]) -> dict[str, dict[str | None, tuple[int, float]]]:
-    """Per feature and text (None for null): labelled rows and positives; at most MOST_CATEGORIES texts each."""
+def _category_counts(rows: DataFrame, names: Sequence[str], least: int) -> dict[str, dict[str | None, tuple[int, float]]]:
+    """Per feature and text (None for null) of `least` rows: labelled rows and positives; at most MOST_CATEGORIES texts each."""
     if not names:
         return {}
     pairs = F.explode(F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("text")) for name in names]))
     labelled = rows.where(F.col(LABEL).isNotNull()).select(LABEL, pairs.alias("pair"))
     counted = labelled.groupBy("pair.name", "pair.text").agg(F.count(F.lit(1)).alias("rows"), F.sum(LABEL).alias("positives"))
+    counted = counted.where(F.col("rows") >= least)
     most_first = Window.partitionBy("name").orderBy(F.desc("rows"), "text")
     kept = counted.withColumn("place", F.row_number().over(most_first)).where(F.col("place") <= MOST_CATEGORIES)
     counts: dict[str, dict[str | None, tuple[int, float]]] = {name: {} for name in names}

@@ -96,7 +96,7 @@ def _tried(ctx: Context, rows: DataFrame, clean: DataFrame, known: Sequence[Know
     # Classes alone are asked for: nothing is drawn or masked.
     bare = settings.model_copy(update={"noise": {}, "mask": {}})
     asked = references(clean, person, settings)
-    kernel = Kernel(bare, codings(clean, settings), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label)
+    kernel = Kernel(bare, codings(clean, settings, person), person, to_arrow_schema(schema), asked, label=ctx.policy.train.label)
     if settings.algorithm == "full_domain":
         made = full_domain.staging_rows(ctx, rows, kernel, rows_in, schema)
     else:

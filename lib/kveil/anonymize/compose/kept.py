@@ -71,8 +71,8 @@ def _with_known(cut: Fragments, rows: DataFrame, kernel: Kernel, trees: Trees) -
             partition = FrozenPartition.from_bytes(part)
             known[key, partition.fragment] = part
             if partition.top is not None:
-                tops[key], codings[key] = partition.top, partition.codings
-    both = replace(cut, trees={**cut.trees, **tops}, all_cut=False, known=known, codings_of=codings)
+                tops[key], codings[key] = partition.top, partition.top_codings
+    both = replace(cut, trees={**cut.trees, **tops}, codings={**cut.codings, **codings}, all_cut=False, known=known)
     return replace(both, giants={**cut.giants, **_sizes(both.numbered(rows, kernel.codings), cut.partition_by, known)})
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from kveil.anonymize.fragments import Key
-from kveil.anonymize.identity import used_columns
+from kveil.anonymize.identity import guarantee_id, used_columns
 from kveil.context import Context
 from kveil.model.lineage import lineage_of
 from kveil.settings import Policy
@@ -70,6 +70,15 @@ def described(policy: Policy) -> dict[str, Any]:
         "data_set": data_set, "recipient": recipient, "base": _base_of(policy), "shape": shape_of(policy),
         "columns": used_columns(policy), "partition_by": settings.partition_by, "pooled": settings.suppress == "cell",
     }  # fmt: skip
+
+
+def this_release(policy: Policy, release_id: str, trees: Mapping[Key, tuple[bytes, ...]]) -> Known:
+    """A release that is about to be published, as later ones will know it."""
+    settings = policy.anonymize
+    told = described(policy)
+    columns, by = tuple(told["columns"]), tuple(settings.partition_by)
+    promised = guarantee_id(policy)
+    return Known((release_id,), policy.name, settings.k, told["shape"], columns, by, told["pooled"], promised, 0, trees)
 
 
 def known_releases(ctx: Context, lineage: Sequence[str]) -> list[Known]:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.arrow import codes_of, numbered
+from kveil.anonymize.arrow import numbered
 from kveil.anonymize.columns import before, ddl
 from kveil.anonymize.compose.known import Known
 from kveil.anonymize.fragments import Key
 from kveil.anonymize.kernel import POOL
+from kveil.model.columns import from_arrow
 from kveil.privacy.frozen import Frozen, frozen
 
 _NO_VALUE = "\0"
@@ -62,10 +63,10 @@ class _Trees:
             partition = self._partitions.get(key)
             if partition is None:
                 continue
-            part = table.take(pa.array(at))
-            codes = np.column_stack([codes_of(part[coding.name], coding) for coding in partition.codings])
-            covered = partition.covers(codes)
-            found[at[covered]] = partition.numbers(codes[covered])
+            rows = from_arrow(table.take(pa.array(at)), {coding.name: coding.holds for coding in partition.codings})
+            covered = partition.covers(rows)
+            here = {name: column[covered] for name, column in rows.items()}
+            found[at[covered]] = partition.numbers(here)
             missing[at[covered]] = False
         if self._pooled:
             found[missing], missing[:] = POOL, False

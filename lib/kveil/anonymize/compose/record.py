@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from kveil.anonymize.columns import CLASS, MARK, PERSON, TREE
-from kveil.anonymize.compose.again import Again, record_again
-from kveil.anonymize.compose.label import class_id
+from kveil.anonymize.columns import CLASS, MARK, PERSON, TREE, before
+from kveil.anonymize.compose.again import record_again
+from kveil.anonymize.compose.comparison import Comparison
+from kveil.anonymize.compose.kept import trees_of
+from kveil.anonymize.compose.known import this_release
+from kveil.anonymize.compose.label import class_id, with_classes
 from kveil.context import Context
 from kveil.tables.keys import with_keyed_hash, with_keyed_number
 from kveil.tables.schema import RELEASE_CLASSES, RELEASE_TREES, STAGING
@@ -31,18 +34,36 @@ def marked(ctx: Context, rows: DataFrame, class_: Column, mark: str, *more: Colu
     return with_keyed_hash(ctx.store, found, _KEY, told, "mark").drop(_SUM)
 
 
-def record_classes(ctx: Context, release_id: str, again: Again) -> None:
+def record_classes(ctx: Context, release_id: str, comparison: Comparison) -> None:
     """Writes the classes and trees of staging, and the classes that are published again, under the release's id, in the
     restricted zone; writing twice is writing once.
     """
     staging, by = ctx.store.read(ctx.ref(STAGING)), ctx.policy.anonymize.partition_by
-    rows = staging.where(F.col(TREE).isNull())
-    classes = marked(ctx, rows, class_id(by, F.col(CLASS)), MARK, F.countDistinct(PERSON).alias("people"))
     partition = F.to_json(F.struct(*by)) if by else F.lit("{}")
     trees = staging.where(F.col(TREE).isNotNull()).select(partition.alias("partition"), F.col(TREE).alias("tree"))
+    classes = marked(ctx, *_classified(ctx, staging, release_id, comparison))
     for table, made in ((RELEASE_CLASSES, classes), (RELEASE_TREES, trees)):
         common = {"policy": ctx.policy.name, "release_id": release_id, "run_id": ctx.run_id, "written_at": ctx.now}
         filled = made.withColumns({name: F.lit(value) for name, value in common.items()}).select(*table.names)
         ctx.store.replace_where(ctx.ref(table), filled, policy=ctx.policy.name, release_id=release_id)
-    if again.classes:
+    if comparison.again.classes:
         record_again(ctx, release_id)
+
+
+def _classified(
+    ctx: Context, staging: DataFrame, release_id: str, comparison: Comparison
+) -> tuple[DataFrame, Column, str, Column]:
+    """Rows with their class, mark and people, as `marked` takes them: staging's where its classes are those that trees tell.
+
+    Boxes overlap and levels are numbered anew when they are published: there the published trees tell each row's class, as they
+    will when a later release is compared.
+    """
+    settings = ctx.policy.anonymize
+    if settings.algorithm == "mondrian":
+        rows, class_, person = staging.where(F.col(TREE).isNull()), class_id(settings.partition_by, F.col(CLASS)), PERSON
+    else:
+        found = staging.where(F.col(TREE).isNotNull()).select(*settings.partition_by, TREE).toArrow()
+        this = this_release(ctx.policy, release_id, trees_of(found, settings.partition_by))
+        own = comparison.rows.where(F.col(ctx.policy.person).isNotNull()).drop(before(0))
+        rows, class_, person = with_classes(own, [this]), F.col(before(0)), ctx.policy.person
+    return rows, class_, MARK, F.countDistinct(person).alias("people")
