@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from kveil.settings.base import ColumnName, Section
+from kveil.settings.expressions import parsed
 from kveil.settings.secrets import Address, SecretReference
 
 Format = Literal["parquet", "csv", "json", "delta", "jdbc", "ecb_rates"]
@@ -93,14 +94,19 @@ class Partitions(Section):
         return self
 
 
+def _condition(value: str) -> str:
+    parsed(value, None)
+    return value
+
+
 class Jdbc(Section):
-    """A table or query of a database. `where` is a condition in Spark SQL that the database evaluates where it can."""
+    """A table or query of a database. `where` is a condition of one row in Spark SQL that the database evaluates where it can."""
 
     table: str | None = Field(default=None, pattern=r"^[\w$]+(\.[\w$]+){0,2}$")
     query: str | None = Field(default=None, min_length=1)
     user: SecretReference | None = None
     password: SecretReference | None = None
-    where: str | None = Field(default=None, min_length=1)
+    where: Annotated[str, AfterValidator(_condition)] | None = None
     partitions: Partitions | None = None
     fetch_size: int = Field(default=10_000, ge=1, le=1_000_000)
     driver: str | None = Field(default=None, pattern=r"^[\w.$]+$")

@@ -10,6 +10,7 @@ from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
 from kveil.settings.consent import Consent, registry_problems
+from kveil.settings.derive_checks import derive_problems
 from kveil.settings.expect import expect_problems
 from kveil.settings.incremental import incremental_problems
 from kveil.settings.law import Law
@@ -46,6 +47,7 @@ class Policy(Section):
         yield from incremental_problems(self.sources, self.consent.registry)
         cleaned = self._after_recipe()
         yield from clean_problems(cleaned, self.clean)
+        yield from derive_problems(self.clean, self._before_derive(), self.person, self.anonymize)
         yield from recipe_problems(self.sources, self.clean, self.anonymize, self.person)
         yield from people_problems(self.clean.people, cleaned, self.clean.sources_joined, self.person)
         yield from expect_problems(self.clean.expect, self.sources, self.clean_columns())
@@ -86,6 +88,11 @@ class Policy(Section):
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
         return set(self._kept_by_clean()) | set(self._made_by_clean())
+
+    def _before_derive(self) -> list[str]:
+        """The columns that the first derived one may read, in their order."""
+        made = [name for name in self._made_by_clean() if name not in self.clean.derive]
+        return list(dict.fromkeys([*self._kept_by_clean(), *made]))
 
     def _after_recipe(self) -> dict[str, Source]:
         return after_recipe(self.sources, self.clean, self.anonymize)
