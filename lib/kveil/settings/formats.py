@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from kveil.settings.base import ColumnName, Section
 from kveil.settings.expressions import parsed
@@ -48,8 +48,8 @@ class Csv(Section):
     quote: _Character = '"'
     escape: _Character | None = None
     encoding: Encoding = "utf-8"
-    header: bool = True
-    multiline: bool = False
+    header: StrictBool = True
+    multiline: StrictBool = False
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ",", " ", "'"] = ""
     dates: str | None = Field(default=None, min_length=1)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from kveil.settings.base import Section
+from kveil.settings.base import MOST, Section
 from kveil.settings.packages import packaged
 
 ROOT = "*"
@@ -24,7 +24,7 @@ class Intervals(Section):
     """Whole numbers in cells of `width` from `start` on, then in the wider cells of `levels`, each a multiple of the last."""
 
     start: int = 0
-    width: Annotated[int, Field(ge=1)] = 1
+    width: Annotated[int, Field(ge=1, le=MOST)] = 1
     levels: list[int] = Field(default_factory=list)
 
     @model_validator(mode="after")
