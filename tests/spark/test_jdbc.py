@@ -206,7 +206,7 @@ class TestFailures:
             ({"password": None}, "refuses user or password"),
             ({"where": "no_such_column = 1"}, "jdbc.where names a column"),
             ({"where": "id >>> >"}, "jdbc.where is no condition"),
-            ({"table": None, "query": "SELEC 1"}, "does not understand jdbc.query"),
+            ({"table": None, "query": "SELECT id FROM accounts QUALIFY 1 = 1"}, "does not understand jdbc.query"),
             ({"driver": "org.example.Driver"}, "driver is not on the class path"),
         ],
     )
