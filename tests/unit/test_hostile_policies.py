@@ -74,8 +74,10 @@ def test_a_text_that_looks_like_a_date_is_a_text(tmp_path):
     assert load(tmp_path / "dated.yml").sources["sales"].columns["town"].allowed == ["2024-01-01"]
 
 
-OTHERS = ["root:\n  password: hunter2\n", "- hunter2\n", "steps:\n- {step: hunter2, hunter2: x}\n", "hunter2",
-          "steps: {hunter2: 1}\n", "steps:\n- {step: fill, source: sales, column: town, hunter2: x, value: [hunter2]}\n", "a: [hunter2"]  # fmt: skip
+OTHERS = [
+    "root:\n  password: hunter2\n", "- hunter2\n", "steps:\n- {step: hunter2, hunter2: x}\n", "hunter2", "steps: {hunter2: 1}\n",
+    "steps:\n- {step: fill, source: sales, column: town, hunter2: x, value: [hunter2]}\n", "a: [hunter2",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -87,7 +89,8 @@ def test_of_a_file_that_the_policy_names_nothing_is_repeated(tmp_path, other):
 
 ODD = st.one_of(
     st.sampled_from(
-        ["", "x" * 5_000, "1:10", "NaN", "inf", "1e999999", "-1e-999999", "9" * 4_000, "2024-02-31", "\0", "a\nb", "yes", "_metadata",
+        ["", "x" * 5_000, "1:10", "NaN", "inf", "1e999999", "-1e-999999", "9" * 4_000, "2024-02-31", "\0", "a\nb", "yes",
+         "_metadata",
          "((((", "(a|aa)" * 28, "secret://env/", "null", "../../../etc/passwd", "jdbc:x", "{", "0x1", "'"]
     ),
     st.sampled_from([None, True, 0, -1, 2**63 - 1, -(2**63), 1e308, float("nan"), float("inf"), 1e-300]),

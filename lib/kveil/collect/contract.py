@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from kveil.collect.file_words import shapes
 from kveil.collect.found import FILE, POSITION, Found
 from kveil.collect.row_rules import Rule, broken_rules, rules_of
 from kveil.collect.text import as_spark_writes, text_flaws
@@ -48,10 +49,14 @@ def check_columns(name: str, source: Source, schema: StructType, texts: bool) ->
         elif not texts and not widens(found[column], contract.type):
             problems.append(f"column {column} is {found[column]} (allowed: {allowed})")
     if source.new_columns == "fail":
-        problems += [f"column {column} is new (new_columns: fail)" for column in ignored_columns(source, schema)]
+        new = ignored_columns(source, schema)
+        problems += [f"columns are new (new_columns: fail): {shapes(new)}"] if new else []
     if problems:
-        have = f"the file has {', '.join(sorted(found))}"
-        raise ContractError(f"sources.{name}: {'; '.join(problems)}; {have}; declare them as they are or have it corrected")
+        others = ignored_columns(source, schema)
+        known = [column for column in source.columns if column in found]
+        have = f"the file has {', '.join(known) or 'none of these'}, and columns that are not declared: {shapes(others)}"
+        hint = "; its first line may hold data: say csv.header: false if it has no header" if texts and not known else ""
+        raise ContractError(f"sources.{name}: {'; '.join(problems)}; {have}; declare them as they are or have it corrected{hint}")
 
 
 def ignored_columns(source: Source, schema: StructType) -> list[str]:

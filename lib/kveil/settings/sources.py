@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from kveil.settings.base import ColumnName, Section, Share
 from kveil.settings.contract import ColumnContract
 from kveil.settings.databases import address_fault, query_fault, start_fault
-from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
+from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, Limits, RowCount
 from kveil.settings.incremental import Incremental
 from kveil.settings.secrets import FORMS, Address, sounds_secret, unshown
 
@@ -23,7 +23,8 @@ class Source(Section):
 
     `key`: columns that are never null and, together, unique; of rows that are alike in every declared column one stays.
     `mode`: rows that break the contract are set aside, up to quarantine_limit, or fail the run. `new_columns`: what happens
-    when the source has columns that the policy does not declare. `incremental`: only what is new is read.
+    when the source has columns that the policy does not declare. `incremental`: only what is new is read. `limits`: how long a
+    line of a text file may be, and how large what it unpacks to.
     """
 
     uri: Address = Field(min_length=1)
@@ -39,6 +40,7 @@ class Source(Section):
     quarantine_limit: Share = 0.01
     new_columns: Literal["ignore", "fail"] = "ignore"
     incremental: Incremental | None = None
+    limits: Limits = Limits()
 
     @field_validator("options", mode="before")
     @classmethod
