@@ -7,11 +7,12 @@ import zlib
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kveil.collect.file_words import shape, shapes, words_of
+from kveil.collect.file_words import told_path, words_of
 from kveil.collect.limits import _lines, _of_size, check_limits
 from kveil.collect.locations import SourceFile
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
+from kveil.shapes import shape, shapes
 
 
 def source(**changes):
@@ -105,3 +106,7 @@ def test_a_file_is_named_by_the_policy_and_by_its_place():
     files = [SourceFile(f"/in/{name}", 1, name) for name in ("Erika_Mustermann-1990.csv", "b.csv")]
     assert words_of(files[0], files[:1], source()) == "the file in"
     assert words_of(files[0], files, source()) == "file 1 of 2 in in (a name like Aa_Aa-9.a)"
+    assert told_path("/in/x/Erika 1990.csv", "/in") == "/in/a/Aa 9.a"
+    assert told_path("/in/a.csv", "/in/a.csv") == "/in/a.csv"
+    assert told_path("s3://bank/in/Erika.csv", "s3://bank/in/*.csv") == "s3://bank/in/Aa.a"
+    assert told_path("/lake/t@v4", "/lake/t") == "/lake/t@v4"

@@ -7,13 +7,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from kveil.collect.file_words import shapes
 from kveil.collect.found import FILE, POSITION, Found
 from kveil.collect.row_rules import Rule, broken_rules, rules_of
 from kveil.collect.text import as_spark_writes, text_flaws
 from kveil.errors import ContractError
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
+from kveil.shapes import shapes
 from kveil.tables.schema import MALFORMED
 
 REASON = "_kveil_reason"
@@ -47,7 +47,7 @@ def check_columns(name: str, source: Source, schema: StructType, texts: bool) ->
         if column not in found:
             problems.append(f"column {column} is missing (allowed: {allowed})")
         elif not texts and not widens(found[column], contract.type):
-            problems.append(f"column {column} is {found[column]} (allowed: {allowed})")
+            problems.append(f"column {column} is {found[column].split('<')[0]} (allowed: {allowed})")
     if source.new_columns == "fail":
         new = ignored_columns(source, schema)
         problems += [f"columns are new (new_columns: fail): {shapes(new)}"] if new else []

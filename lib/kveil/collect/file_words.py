@@ -4,13 +4,12 @@ A file's name, a folder's and a column's header are data until the policy has na
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
+from pathlib import Path
 
-from kveil.collect.locations import SourceFile
+from kveil.collect.locations import SourceFile, bare
 from kveil.settings.sources import Source
-
-_LONGEST, _MOST = 24, 10
+from kveil.shapes import shape
 
 
 def words_of(file: SourceFile, files: Sequence[SourceFile], source: Source) -> str:
@@ -21,20 +20,10 @@ def words_of(file: SourceFile, files: Sequence[SourceFile], source: Source) -> s
     return f"file {number} of {len(files)} in {source.uri} (a name like {shape(file.path.rpartition('/')[2])})"
 
 
-def shape(name: str) -> str:
-    """How a name looks, and nothing of what it says: A for capitals, a for letters, 9 for digits, each run once, cut short."""
-    signs = ("A" if sign.isupper() else "a" if sign.isalpha() else "9" if sign.isdigit() else _other(sign) for sign in name[:200])
-    runs = "".join(next(run) for _, run in groupby(signs))
-    return runs if len(runs) <= _LONGEST else f"{runs[:_LONGEST]}..."
-
-
-def shapes(names: Iterable[str]) -> str:
-    """How many names there are and how they look, each look once."""
-    listed = list(names)
-    looks = list(dict.fromkeys(shape(name) for name in listed))
-    shown = ", ".join(looks[:_MOST]) + (", ..." if len(looks) > _MOST else "")
-    return f"{len(listed):,} ({shown})" if listed else "none"
-
-
-def _other(sign: str) -> str:
-    return sign if re.match(r"[ _.@+/:,;|()\-]", sign) else "?"
+def told_path(path: str, uri: str) -> str:
+    """The path of a file as evidence names it: what the policy's address says stays, what was found below it is a shape."""
+    own = re.split(r"[*?{\[]", uri, maxsplit=1)[0]
+    own = own.rpartition("/")[0] if own != uri else uri.rstrip("/")
+    base = own if "://" in own else bare(str(Path(own).absolute()))
+    inside = bare(path).removeprefix(f"{bare(base)}/")
+    return f"{base}/{shape(inside)}" if inside != bare(path) else path

@@ -9,10 +9,10 @@ import gzip
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from kveil.settings.sources import Source
 _CHUNK = 1 << 20
 _SMALL = 64 << 20
 """Unpacked bytes up to which the ratio does not matter."""
-_OPENED = {".gz": gzip.open, ".bz2": bz2.open}
+_OPENED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 _UNMEASURED = (".deflate", ".lz4", ".snappy", ".zst", ".xz", ".7z", ".rar")
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
