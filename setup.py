@@ -50,6 +50,7 @@ setup(
         "phonenumbers>=9,<10",
         "scipy>=1.11",
         "splink>=5,<6",
+        "sqlglot>=26,<31",
     ],
     extras_require={"local": LOCAL, "demo": DEMO, "test": TEST, "lint": LINT, "dev": LOCAL + DEMO + TEST + LINT},
     entry_points={"console_scripts": ["kveil = kveil.cli:main"]},

@@ -234,8 +234,27 @@ class TestDerive:
         problems = error.value.problems
         assert [problem.split(":")[0] for problem in problems] == [f"clean.derive.{name}" for name in "abcde"]
         assert "there is no column `ident`" in problems[0]
-        assert "no valid SQL" in problems[1] and "gives array<bigint>" in problems[2]
+        assert "no valid SQL" in problems[1] and "gives array<bigint>" in problems[2] and "looks at other rows" in problems[4]
         assert not any("\n" in problem for problem in problems)
+
+    def test_what_was_checked_is_what_runs(self, spark):
+        """No variable is put in, literals mean what they say, and a pattern reads 1,000 characters."""
+        rows = spark.createDataFrame([("a'b\\c", "x" * 1200 + "y"), ("12 $ {}", "y")], "shop string, long string")
+        texts = {
+            "variable": "concat(shop, '${env:PATH}', \"${system:java.version}\")",
+            "quotes": "shop = 'a\\'b\\\\c' or shop = \"12 $ {}\"",
+            "digits": "regexp_replace(shop, '\\\\d', '9')",
+            "ends": "long rlike 'y$'",
+            "next": "concat(digits, date '2024-02-29')",
+            "part": "split(shop, ' ')[0] not like '12%'",
+        }
+        found = [row.asDict() for row in derived(rows, texts).orderBy(F.length("long")).collect()]
+        assert [row["variable"][len(row["shop"]) :] for row in found] == ["${env:PATH}${system:java.version}"] * 2
+        assert [row["quotes"] for row in found] == [True, True]
+        assert [row["digits"] for row in found] == ["99 $ {}", "a'b\\c"]
+        assert [row["ends"] for row in found] == [True, False]
+        assert found[0]["next"] == "99 $ {}2024-02-29"
+        assert [row["part"] for row in found] == [False, True]
 
 
 class TestKeys:
@@ -377,7 +396,7 @@ class TestStage:
         [
             ({"base": [(1, DAY, -1.0, 7, "card")]}, ContractError, "rows would be empty"),
             ({"people": [(1, "a", 1), (1, "b", 2)]}, ContractError, "1 values of person stand in more than one row"),
-            ({"clean": {"derive": {"label": "profit > 0"}}}, SettingsError, "clean.derive.label: there is no column `profit`"),
+            ({"clean": {"derive": {"label": "split(kind, ',')"}}}, SettingsError, "clean.derive.label: gives array<string>"),
             ({"clean": {"derive": {"label": "1 / (cents - cents) > 0"}}}, ContractError, r"computed \(DIVIDE_BY_ZERO\)"),
             pytest.param(
                 {"clean": {"derive": {"label": "int(kind) > 0"}}},

@@ -29,7 +29,7 @@ def problems(policy_of, consent=None, base=BASE, people=PEOPLE, **clean):
 
 def test_a_sound_recipe_has_no_problem(policy_of):
     assert problems(policy_of) == {}
-    assert problems(policy_of, derive={"said": "code = 'select over' OR `over` > 1 OR code = \"it's over\""}) == {}
+    assert problems(policy_of, derive={"said": "code = 'select over' OR `amount` > 1 OR code = \"it's over\""}) == {}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pyspark.sql.types import ArrayType, MapType, NullType, StructType
 
 from kveil.errors import SettingsError
 from kveil.settings.clean import Bucket
+from kveil.settings.expressions import ExpressionError, parsed
 
 
 def with_buckets(rows: DataFrame, buckets: Mapping[str, Bucket]) -> DataFrame:
@@ -25,15 +26,18 @@ def with_buckets(rows: DataFrame, buckets: Mapping[str, Bucket]) -> DataFrame:
 
 
 def derived(rows: DataFrame, expressions: Mapping[str, str]) -> DataFrame:
-    """The rows with each SQL expression's column; a later expression may use an earlier one.
+    """The rows with each SQL expression's column; a later expression may use an earlier one. Spark gets what was parsed.
 
-    Raises SettingsError naming the expression that Spark does not understand, or whose result is no single value.
+    Raises SettingsError naming the expression that is none of one row, or whose result is no single value.
     """
     problems = []
     for name, text in expressions.items():
         try:
-            made = rows.select("*", F.expr(text).alias(name))
+            made = rows.select("*", F.expr(parsed(text, rows.columns).sql).alias(name))
             type_ = made.schema[name].dataType
+        except ExpressionError as error:
+            problems.append(f"clean.derive.{name}: {error}")
+            continue
         except (AnalysisException, ParseException) as error:
             allowed = f"allowed: a SQL expression of {', '.join(rows.columns)}"
             problems.append(f"clean.derive.{name}: {_what_is_wrong(error)}; {allowed}")
@@ -48,10 +52,7 @@ def derived(rows: DataFrame, expressions: Mapping[str, str]) -> DataFrame:
 
 
 def _what_is_wrong(error: AnalysisException | ParseException) -> str:
-    condition = str(error.getCondition() or "")
-    column = (error.getMessageParameters() or {}).get("objectName")
-    if condition.startswith("UNRESOLVED_COLUMN") and column:
-        return f"there is no column {column}"
     if isinstance(error, ParseException):
         return "is no valid SQL expression"
+    condition = str(error.getCondition() or "")
     return f"cannot be computed ({re.sub('[^A-Z_.]', '', condition) or 'not understood'})"

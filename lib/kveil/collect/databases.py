@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from kveil.collect.found import Found
 from kveil.errors import ContractError
+from kveil.settings.expressions import parsed
 from kveil.settings.formats import Jdbc, Partitions
 from kveil.settings.secrets import resolved
 from kveil.settings.sources import Source
@@ -35,7 +36,10 @@ def read_database(spark: SparkSession, name: str, source: Source) -> Found:
     options = _options(name, source, source.jdbc)
     rows = _loaded(spark, {**options, **_ranges(spark, source.jdbc, options)})
     if source.jdbc.where is not None:
-        rows = rows.where(source.jdbc.where)
+        condition = parsed(source.jdbc.where, None)
+        if not {column.lower() for column in condition.columns} <= {column.lower() for column in rows.columns}:
+            raise failure(name, source, "UNRESOLVED_COLUMN")
+        rows = rows.where(condition.sql)
     return Found(rows, rows.schema, texts=False, live=True)
 
 

@@ -12,7 +12,9 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from kveil.collect import text
 from kveil.collect.databases import failure, read_database
+from kveil.collect.file_words import words_of
 from kveil.collect.found import POSITION, Found, file_of_row
+from kveil.collect.limits import check_limits
 from kveil.collect.locations import SourceFile, partition_options, spark_path
 from kveil.collect.marks import check_marks
 from kveil.collect.rates import COLUMNS, long_rates
@@ -37,10 +39,11 @@ _TOLD = {
 
 def read(spark: SparkSession, name: str, source: Source, files: Sequence[SourceFile]) -> Found:
     """The rows of a source; raises ContractError when it is not of its format, cannot be reached or has no columns."""
-    empty = [file.path for file in files if file.bytes == 0 and source.format in _FILES]
+    empty = [file for file in files if file.bytes == 0 and source.format in _FILES]
     if empty:
-        raise ContractError(f"sources.{name}: the file {empty[0]} is empty; deliver it again")
+        raise ContractError(f"sources.{name}: {words_of(empty[0], files, source)} is empty; deliver it again")
     try:
+        check_limits(name, source, files)
         check_marks(name, source, files)
         jdbc = source.format == "jdbc"
         found = read_database(spark, name, source) if jdbc else _READERS[source.format](spark, source, files)

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from kveil.settings.aggregates import Aggregate
-from kveil.settings.base import Identifier, Section, Share
+from kveil.settings.base import MOST, Identifier, Section, Share
 from kveil.settings.budget import Budget
 from kveil.settings.disclosure import Population, Sensitive, Trajectory
 from kveil.settings.hierarchies import Hierarchy, Holds
@@ -31,7 +31,7 @@ class QuasiIdentifier(Section):
     """
 
     kind: Literal["number", "date", "ordered", "category", "taxonomy"]
-    step: Annotated[int, Field(ge=1)] = 1
+    step: Annotated[int, Field(ge=1, le=MOST)] = 1
     order: list[str] = Field(default_factory=list)
     hierarchy: Hierarchy | None = None
     release: ShownColumns | None = None
@@ -91,7 +91,7 @@ class Anonymize(Section):
     """
 
     release: Identifier
-    k: Annotated[int, Field(ge=2)]
+    k: Annotated[int, Field(ge=2, le=MOST)]
     algorithm: Literal["mondrian", "local_recoding", "full_domain"] = "mondrian"
     cuts: Literal["width", "loss", "label"] = "width"
     partition_by: list[str] = Field(default_factory=list)
@@ -115,7 +115,7 @@ class Anonymize(Section):
     population: Population | None = None
     trajectory: Trajectory | None = None
     suppression_limit: Share = 0.05
-    incremental: bool = False
+    incremental: StrictBool = False
     changed: Literal["refuse", "keep"] = "refuse"
     budget: Budget | None = None
     retained_until: date | None = None

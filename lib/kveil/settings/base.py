@@ -13,6 +13,9 @@ Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 """A source's column: letters, digits and underscores, so that it is a SQL identifier and a Delta column as it stands."""
 
+MOST = 10**9
+"""People, values or rows that a policy may ask for: more than anybody has, and far from the end of 64 bits."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, from 0 to 1."""
 

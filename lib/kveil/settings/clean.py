@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from kveil.settings.base import Identifier, Section
 from kveil.settings.expect import Expectations
@@ -89,7 +89,7 @@ class Clean(Section):
     base: Identifier
     time: str
     recipe: Recipe = Recipe()
-    keep_old_values: bool = False
+    keep_old_values: StrictBool = False
     missing: list[str] = Field(default_factory=list)
     categories: list[str] = Field(default_factory=list)
     people: People | None = None

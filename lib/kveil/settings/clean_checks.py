@@ -1,6 +1,5 @@
 """What `clean` asks of the sources' columns: that they exist, have a usable type, and that no two get one name."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -9,8 +8,6 @@ from kveil.settings.sources import Source
 
 _WHOLE = ("int", "bigint")
 _BROKEN = ("float", "double")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""", re.DOTALL)
-_OTHER_ROWS = re.compile(r"\b(over|select)\b", re.IGNORECASE)
 
 
 def clean_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tuple[str, str]]:
@@ -24,7 +21,6 @@ def clean_problems(sources: Mapping[str, Source], clean: Clean) -> Iterator[tupl
     yield from _near_problems(sources[clean.base], clean)
     yield from _rates_problems(sources, clean)
     yield from _names_taken_twice(types, clean)
-    yield from _derive_problems(clean)
 
 
 def kind(type_: str) -> str:
@@ -34,17 +30,6 @@ def kind(type_: str) -> str:
     if type_ in _BROKEN:
         return "floating-point number"
     return "decimal" if type_.startswith("decimal") else type_
-
-
-def _derive_problems(clean: Clean) -> Iterator[tuple[str, str]]:
-    """A window over rows would see what came later, of which a model may learn nothing."""
-    for name, text in clean.derive.items():
-        if _OTHER_ROWS.search(_QUOTED.sub("''", text)):
-            yield (
-                f"clean.derive.{name}",
-                "looks at other rows (over, select); allowed: an expression of one row; what was known of a person before "
-                "its day is what clean.history gives",
-            )
 
 
 def _is_number(type_: str) -> bool:

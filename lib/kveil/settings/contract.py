@@ -6,7 +6,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from kveil.settings.base import Section
 from kveil.settings.patterns import bounded_pattern
@@ -54,7 +54,7 @@ class ColumnContract(Section):
     """
 
     type: ColumnType
-    required: bool = False
+    required: StrictBool = False
     allowed: list[str] | None = None
     min: Bound | None = None
     max: Bound | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kveil.settings.base import Identifier, Section, Share
+from kveil.settings.base import MOST, Identifier, Section, Share
 
 
 def leaves(tree: dict[str, Any] | list[str]) -> Iterator[str]:
@@ -45,7 +45,7 @@ class Recursive(Section):
     """Recursive (c, l)-diversity: the most frequent value stays below c times the l-th and all rarer ones together."""
 
     c: Annotated[float, Field(gt=0)]
-    l: Annotated[int, Field(ge=2)]  # noqa: E741 - the name that the literature gives it
+    l: Annotated[int, Field(ge=2, le=MOST)]  # noqa: E741 - the name that the literature gives it
 
 
 class Sensitive(Section):
@@ -57,7 +57,7 @@ class Sensitive(Section):
     beta: no value's share is more than 1 + beta times its share in the whole table. Null is a value of its own.
     """
 
-    distinct: Annotated[int, Field(ge=1)] = 2
+    distinct: Annotated[int, Field(ge=1, le=MOST)] = 2
     entropy: Annotated[float, Field(gt=1)] | None = None
     recursive: Recursive | None = None
     t: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -108,7 +108,7 @@ class Population(Section):
 
     source: Identifier
     person: str | None = None
-    k_map: Annotated[int, Field(ge=2)] | None = None
+    k_map: Annotated[int, Field(ge=2, le=MOST)] | None = None
     delta: tuple[Share, Share] | None = None
 
     @model_validator(mode="after")
@@ -135,7 +135,7 @@ class Trajectory(Section):
 
     points: list[str] = Field(min_length=1)
     known: Annotated[int, Field(ge=1, le=3)]
-    k: Annotated[int, Field(ge=2)] | None = None
+    k: Annotated[int, Field(ge=2, le=MOST)] | None = None
     confidence: Confidence | None = None
 
     @model_validator(mode="after")

@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from kveil.settings.base import ColumnName, Section
+from kveil.settings.expressions import parsed
 from kveil.settings.secrets import Address, SecretReference
 
 Format = Literal["parquet", "csv", "json", "delta", "jdbc", "ecb_rates"]
@@ -47,8 +48,8 @@ class Csv(Section):
     quote: _Character = '"'
     escape: _Character | None = None
     encoding: Encoding = "utf-8"
-    header: bool = True
-    multiline: bool = False
+    header: StrictBool = True
+    multiline: StrictBool = False
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ",", " ", "'"] = ""
     dates: str | None = Field(default=None, min_length=1)
@@ -93,14 +94,19 @@ class Partitions(Section):
         return self
 
 
+def _condition(value: str) -> str:
+    parsed(value, None)
+    return value
+
+
 class Jdbc(Section):
-    """A table or query of a database. `where` is a condition in Spark SQL that the database evaluates where it can."""
+    """A table or query of a database. `where` is a condition of one row in Spark SQL that the database evaluates where it can."""
 
     table: str | None = Field(default=None, pattern=r"^[\w$]+(\.[\w$]+){0,2}$")
     query: str | None = Field(default=None, min_length=1)
     user: SecretReference | None = None
     password: SecretReference | None = None
-    where: str | None = Field(default=None, min_length=1)
+    where: Annotated[str, AfterValidator(_condition)] | None = None
     partitions: Partitions | None = None
     fetch_size: int = Field(default=10_000, ge=1, le=1_000_000)
     driver: str | None = Field(default=None, pattern=r"^[\w.$]+$")
@@ -115,6 +121,14 @@ class Jdbc(Section):
     def relation(self) -> str:
         """What stands after FROM: the table, or the query in parentheses under a name."""
         return self.table if self.table is not None else f"({str(self.query).rstrip().rstrip(';')}) kveil_query"
+
+
+class Limits(Section):
+    """What a text file may ask of the memory: megabytes of a line, gigabytes unpacked, times its packed size."""
+
+    line_mb: int = Field(default=16, ge=1, le=512)
+    unpacked_gb: int = Field(default=64, ge=1, le=10_000)
+    ratio: int = Field(default=100, ge=2, le=10_000)
 
 
 class RowCount(Section):

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Section
 
@@ -20,7 +20,7 @@ class GroupKey(Section):
     every: Literal["day", "month", "quarter", "year"] | None = None
     first: date | None = None
     last: date | None = None
-    unknown: bool = False
+    unknown: StrictBool = False
 
     @field_validator("values")
     @classmethod

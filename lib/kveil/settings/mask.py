@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag, ValidationError, model_validator
 
 from kveil.settings.base import Epsilon, Identifier, Section
 from kveil.settings.bounds import BoughtBounds, BoundShare
@@ -26,7 +26,7 @@ class _Mask(Section):
     """
 
     reason: Reason
-    linkable: bool = False
+    linkable: StrictBool = False
     links: ClassVar[bool] = False
     """Whether the technique gives a person's rows something in common by design."""
     shows_values: ClassVar[bool] = False

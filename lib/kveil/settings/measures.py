@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kveil.settings.base import ColumnName, Section
+from kveil.settings.base import MOST, ColumnName, Section
 from kveil.settings.bounds import BoughtBounds
 from kveil.settings.group_keys import public
 
@@ -40,12 +40,12 @@ class Measure(Section):
     lower: int | None = None
     upper: int | None = None
     bounds: BoughtBounds | None = None
-    total: Annotated[int, Field(ge=1)] | None = None
+    total: Annotated[int, Field(ge=1, le=MOST)] | None = None
     edges: list[int] = Field(default_factory=list)
     values: list[Any] = Field(default_factory=list)
     at: list[Annotated[Decimal, Field(gt=0, lt=1)]] = Field(default_factory=list)
     bins: Annotated[int, Field(ge=2, le=4096)] | None = None
-    k: Annotated[int, Field(ge=1)] | None = None
+    k: Annotated[int, Field(ge=1, le=MOST)] | None = None
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
 
     @field_validator("values")

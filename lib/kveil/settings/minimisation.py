@@ -1,11 +1,10 @@
 """Which columns of a source a policy uses: what nothing uses is not collected (Art. 5(1)(c) GDPR, § 1798.100(c) CCPA)."""
 
-import re
-
 from kveil.settings.anonymize import Anonymize
 from kveil.settings.clean import Clean
 from kveil.settings.consent import Consent, registry_columns
 from kveil.settings.expect import Referential
+from kveil.settings.expressions import names_in
 from kveil.settings.law import Law
 from kveil.settings.recipe import Drop
 from kveil.settings.regulations import in_force
@@ -19,11 +18,11 @@ def minimises(law: Law) -> bool:
 
 
 def used_by_clean(clean: Clean, source: str) -> set[str]:
-    """What the recipe names of a source; every word of a derived expression counts as a name, so it errs towards keeping."""
+    """What the recipe names of a source; every word of a derived expression counts as a name, its texts do not."""
     used = {rule.column for rule in clean.rules if rule.source == source}
     used |= {join.by for join in clean.joins}
     used |= {bucket.column for bucket in clean.buckets.values()}
-    used |= {word for text in clean.derive.values() for word in re.findall(r"\w+", text)}
+    used |= {name for text in clean.derive.values() for name in names_in(text)}
     used |= clean.people.used if clean.people and clean.people.source == source else set()
     used |= {name for one in clean.expect for name in one.columns}
     used |= {one.by for one in clean.expect if isinstance(one, Referential) and one.source == source}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from kveil.settings.base import ColumnName, Epsilon, Section
+from kveil.settings.base import MOST, ColumnName, Epsilon, Section
 from kveil.settings.secrets import SecretReference
 
 _MOST_SCALE = 2**55
@@ -139,7 +139,7 @@ def _whole(bound: int | Decimal | date, step: Decimal) -> int:
 class Contribution(Section):
     """The most rows that one person gives to a release; the others are suppressed."""
 
-    rows: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1, le=MOST)]
 
 
 def _by_reference(value: Any) -> Any:

@@ -10,12 +10,14 @@ from kveil.settings.base import Identifier, Section
 from kveil.settings.clean import Clean
 from kveil.settings.clean_checks import clean_problems
 from kveil.settings.consent import Consent, registry_problems
+from kveil.settings.derive_checks import derive_problems
 from kveil.settings.expect import expect_problems
 from kveil.settings.incremental import incremental_problems
 from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.name_checks import name_problems
 from kveil.settings.people import people_problems
 from kveil.settings.recipe_checks import after_recipe, recipe_problems, users_of
 from kveil.settings.sources import Source
@@ -43,9 +45,11 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from name_problems(self.sources, self.clean, self.anonymize, self.clean_columns())
         yield from incremental_problems(self.sources, self.consent.registry)
         cleaned = self._after_recipe()
         yield from clean_problems(cleaned, self.clean)
+        yield from derive_problems(self.clean, self._before_derive(), self.person, self.anonymize)
         yield from recipe_problems(self.sources, self.clean, self.anonymize, self.person)
         yield from people_problems(self.clean.people, cleaned, self.clean.sources_joined, self.person)
         yield from expect_problems(self.clean.expect, self.sources, self.clean_columns())
@@ -86,6 +90,11 @@ class Policy(Section):
     def clean_columns(self) -> set[str]:
         """Names of the columns that the clean table will have."""
         return set(self._kept_by_clean()) | set(self._made_by_clean())
+
+    def _before_derive(self) -> list[str]:
+        """The columns that the first derived one may read, in their order."""
+        made = [name for name in self._made_by_clean() if name not in self.clean.derive]
+        return list(dict.fromkeys([*self._kept_by_clean(), *made]))
 
     def _after_recipe(self) -> dict[str, Source]:
         return after_recipe(self.sources, self.clean, self.anonymize)

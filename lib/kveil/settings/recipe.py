@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictBool, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Identifier, Section, Share
+from kveil.settings.yaml_core import UnreadableError, document
 
 _CASTABLE = ("boolean", "bigint", "double", "date", "timestamp")
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)")
@@ -21,7 +21,7 @@ def _castable(type_: str) -> str:
     return type_
 
 
-Accept = bool | Literal["ask"]
+Accept = StrictBool | Literal["ask"]
 DatePattern = Annotated[str, Field(pattern=r"^(y{2}|y{4}|M{1,2}|d{1,2})[-/. ](M{1,2}|d{1,2})[-/. ](y{2}|y{4}|M{1,2}|d{1,2})$")]
 """Year (yyyy, yy), month (M, MM) and day (d, dd) in any order, as Spark writes them."""
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -154,9 +154,9 @@ class Repair(_Step):
 
     step: Literal["repair"]
     by: list[ColumnName] = Field(default_factory=list)
-    alone: bool = True
+    alone: StrictBool = True
     shapes: list[str] = Field(default_factory=list)
-    fill: bool = False
+    fill: StrictBool = False
 
     @property
     def columns(self) -> list[str]:
@@ -235,11 +235,12 @@ class Recipe(Section):
 
 def _document(uri: str, folder: Path) -> Any:
     try:
-        found = yaml.safe_load((folder / uri).read_text(encoding="utf-8"))
+        found = document(folder / uri)
     except FileNotFoundError:
         raise ValueError("there is no such recipe; paths count from the policy's folder, and kveil suggest writes one") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, UnreadableError) as error:
         raise ValueError(f"the recipe cannot be read ({type(error).__name__}); give a readable YAML file") from None
-    if not isinstance(found, dict):
-        raise ValueError("the recipe holds no steps; it must be a mapping with the key steps")
-    return {"steps": found.get("steps") or []} | {key: found[key] for key in set(found) - {"steps"}}
+    # Whatever else stands there may be anybody's, so no key of it is repeated.
+    if not isinstance(found, dict) or set(found) - {"steps"}:
+        raise ValueError("the file is no recipe; it must be a mapping whose only key is steps, as kveil suggest writes it")
+    return {"steps": found.get("steps") or []}

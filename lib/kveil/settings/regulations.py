@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from kveil.settings.base import Identifier, Section
+from kveil.settings.yaml_core import UnreadableError, parsed_document
 
 Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
 Told = Literal["purpose", "basis", "categories", "recipients", "retention", "source", "rights"]
@@ -28,7 +28,7 @@ class Rule(Section):
 
     article: str = Field(min_length=1)
     says: str = Field(min_length=1)
-    enforced: bool
+    enforced: StrictBool
     does: str = ""
     person: str = ""
 
@@ -151,14 +151,14 @@ def regulation(name: str, folder: Path) -> dict[str, Any]:
     else:
         try:
             text = (folder / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError, ValueError):
             raise ValueError(
                 f"{name} is no regulation; allowed: {', '.join(PACKAGED)}, or a YAML file like them, whose path counts from the "
                 "policy's folder"
             ) from None
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
+        document = parsed_document(text)
+    except UnreadableError:
         raise ValueError(f"the regulation {name} is no valid YAML; compare it with conf/regulations/gdpr.yml") from None
     if not isinstance(document, dict):
         raise ValueError(f"the regulation {name} holds no rules; compare it with conf/regulations/gdpr.yml")
