@@ -26,8 +26,8 @@ _NAME, _KIND, _VALUE, _FIRST, _LAST = "kveil_name", "kveil_kind", "kveil_value",
 
 @dataclass(frozen=True)
 class Told:
-    """Of a column: all people, how many there are for each of its values, and the shares of all people whom a value tells from the others,
-    alone and (where it was asked for) together with the class.
+    """Of a column: all people, how many there are for each of its values, and the shares of them whom a value tells from the
+    others, alone and (where it was asked for) together with the class.
     """
 
     name: str
@@ -60,7 +60,8 @@ def check_unique(clean: DataFrame, settings: Anonymize, person: str) -> None:
         raise GuaranteeError(
             f"anonymize: nothing was booked or published because columns released as they are tell people apart: {listed}; "
             f"allowed are {MOST_ALONE:.0%} of the people and a value for every {FEWEST_PER_VALUE:.0f}; make them "
-            "quasi_identifiers, noise or mask them, coarsen them in clean.derive, or write in anonymize.accepted.COLUMN why they may be shown"
+            "quasi_identifiers, noise or mask them, coarsen them in clean.derive, or write in anonymize.accepted.COLUMN why "
+            "they may be shown"
         )
 
 

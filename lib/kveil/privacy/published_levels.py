@@ -18,7 +18,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PublishedColumn:
-    """A column's released values at its `level`, numbered by `coding`, and what each shows; the last of each list is what null shows.
+    """A column's released values at its `level`, numbered by `coding`, and what each shows; last in each list what null shows.
 
     `whole` says that every value shows the same. A number or date without lists shows itself. `shares` says which share of
     the domain a hierarchy's label leaves open.

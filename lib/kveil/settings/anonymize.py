@@ -87,7 +87,8 @@ class Anonymize(Section):
     enough of them do so together. With `incremental` a release grows by new slices (values of `partition_by` without the
     split) and leaves the others as they are; `changed` says what to do when rows of a released slice are no longer the same.
 
-    `accepted` names released columns that may show direct identifiers, each with the reason, which the report shows.
+    `accepted` names released columns that may show direct identifiers or tell people apart (a column of `sensitive` or
+    `insensitive` that is unique, or nearly, per person), each with the reason, which the report shows.
     """
 
     release: Identifier
