@@ -30,7 +30,10 @@ def modes(folder: Path) -> dict[Path, int]:
 def killed_run(lake: Path, tmp_path: Path, k: int) -> dict[Path, int]:
     """Kills a run, JVM included, that has shuffled rows; the modes of all that was in the lake until then."""
     (tmp_path / str(k)).mkdir()
-    process = start(["anonymize", shop_files(tmp_path / str(k), anonymize__k=k), "--lake", str(lake)], **SMALL_JVM)
+    process = start(
+        ["anonymize", shop_files(tmp_path / str(k), anonymize__k=k, anonymize__budget={"epsilon": 9}), "--lake", str(lake)],
+        **SMALL_JVM,
+    )
     seen: dict[Path, int] = {}
     try:
         deadline = time.monotonic() + 600
