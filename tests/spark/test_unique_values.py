@@ -52,7 +52,7 @@ def test_people_are_counted_alone_and_with_their_class(rows):
 def test_a_column_that_tells_people_apart_is_refused_by_name_and_without_a_value(rows):
     check_unique(rows, settings("kind", "label", "household"), PERSON)
     with pytest.raises(
-        GuaranteeError, match="number has a value that is theirs alone for 100.00% of the people.*rare.* 1.50%"
+        GuaranteeError, match=r"number has a value that is theirs alone for 100\.00% of the people.*rare.* 1\.50%"
     ) as caught:
         check_unique(rows, settings("number", "rare", "label"), PERSON)
     assert "label has" not in str(caught.value) and "70" not in str(caught.value)
@@ -64,7 +64,7 @@ def test_a_value_for_nearly_every_person_is_refused_though_nobody_holds_one_alon
     couples = spark.createDataFrame(
         [(str(i), i // 2 + j * 1000) for i in range(PEOPLE) for j in range(2)], f"`{PERSON}` string, card int"
     )
-    with pytest.raises(GuaranteeError, match="card has a value that is theirs alone for 0.00% .* for every 1.0 people"):
+    with pytest.raises(GuaranteeError, match=r"card has a value that is theirs alone for 0\.00% .* for every 1\.0 people"):
         check_unique(couples, settings("card"), PERSON)
 
 

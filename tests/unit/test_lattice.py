@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kveil.anonymize.full_domain import check_model
 from kveil.errors import ContractError
-from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.coding import NULL, Coding, named
 from kveil.privacy.frequency import FrequencySet, class_numbers
-from kveil.privacy.full_domain import FrozenLevels, generalized, height, is_levels, penalty
+from kveil.privacy.full_domain import FrozenLevels, generalized, height, penalty
 from kveil.privacy.labels import members
 from kveil.privacy.lattice import MOST_NODES, Checked, optimal
 from kveil.privacy.models import Model, PopulationRule, SensitiveRule
+from kveil.privacy.published_levels import PublishedLevels, is_levels, published_levels
 from kveil.privacy.taxonomy import Taxonomy
 
 
@@ -136,23 +137,29 @@ def test_frozen_levels_show_labels_that_hold_the_value_and_survive_bytes(table, 
     levels = tuple(data.draw(st.integers(0, height(coding) - 1)) for coding in codings)
     has_null = tuple(bool((codes[:, i] == NULL).any()) for i in range(len(codings)))
     representatives = {
-        coding.name: np.arange(
-            len(coding.taxonomy.names) if coding.taxonomy else 1, dtype=float if not coding.is_text else np.int64
-        )
+        coding.name: np.zeros(len(coding.taxonomy.names) if coding.taxonomy else 1, dtype=np.int64 if coding.is_text else float)
         for coding, level in zip(codings, levels, strict=True)
         if level
     }
-    frozen = FrozenLevels(tuple(codings), levels, has_null, representatives, np.empty((0, len(codings)), dtype=np.int64))
-    kept = frozen.ids(codes)[: len(codes) // 2]
-    frozen = FrozenLevels(tuple(codings), levels, has_null, representatives, kept)
-    data = frozen.to_bytes()
+    ends = {coding.name: (0, int(coding.highest)) for coding in codings if not coding.is_text}
+    frozen = FrozenLevels(tuple(codings), levels, has_null, representatives, ends)
+    kept = frozen.ids(codes)[: len(codes) // 2 + 1]
+    data = published_levels(frozen, kept).to_bytes()
     assert is_levels(data)
-    frozen = FrozenLevels.from_bytes(data)
-    assert frozen.covers(codes).tolist() == [row in kept.tolist() for row in frozen.ids(codes).tolist()]
+    raw = {
+        coding.name: named(coding, codes[:, i]) if coding.is_text else np.where(codes[:, i] == NULL, np.nan, codes[:, i])
+        for i, coding in enumerate(codings)
+    }
+    published = PublishedLevels.from_bytes(data)
+    assert published.covers(raw).tolist() == [row in kept.tolist() for row in frozen.ids(codes).tolist()]
+    labels = published.shows("label", raw)
+    for i, coding in enumerate(codings):
+        mine = frozen.shown(coding.name, codes[:, i]).labels
+        assert labels[coding.name].tolist()[: len(kept)] == mine[: len(kept)]
     for i, coding in enumerate(codings):
         column = frozen.shown(coding.name, codes[:, i])
         for code, label, low, high in zip(codes[:, i].tolist(), column.labels, column.lowest, column.highest, strict=True):
-            assert (low <= code <= high) or label.endswith("or null")
+            assert coding.is_text or (low <= code <= high) or label.endswith("or null")
             if coding.taxonomy is not None:
                 names, null = members(label, coding)
                 assert null if code == NULL else coding.values[code] in names

@@ -25,7 +25,7 @@ def of_set(values: list[str], domain: int, has_null: bool) -> str | None:
     if has_null:
         return WHOLE + OR_NULL if len(values) == domain else "{" + ", ".join(map(_escaped, values)) + "}" + OR_NULL
     if len(values) == 1:
-        return values[0]
+        return WHOLE if domain == 1 and values[0] == OTHERS else values[0]
     return WHOLE if len(values) == domain else "{" + ", ".join(map(_escaped, values)) + "}"
 
 

@@ -81,7 +81,9 @@ def shown_of(own: OwnColumn, everyone: Membership, ours: Membership, inside: Fla
 def fits(own: OwnColumn, codes: I64) -> Flags:
     """Whether a row of the population lies in a cell of the column that has a name, or is null."""
     if own.coding.is_set:
-        return (own.codes == NULL) | ((own.codes >= 0) & (own.codes != own.coding.other))
+        # Of an unnamed category no label tells whether it is inside, but where none has a name all labels are of everything.
+        named = own.codes != own.coding.other if len(own.coding.values) > 1 else own.codes >= 0
+        return (own.codes == NULL) | ((own.codes >= 0) & named)
     if own.coding.kind in ("number", "date") and own.coding.cells:
         return (codes == NULL) | ((codes >= own.codes) & (codes <= own.coding.cell_end(own.codes)))
     return codes != -1
