@@ -1,7 +1,7 @@
 """What it costs to encrypt what a local session writes aside: `python -m bench.encryption on` or `off`, one of them a process.
 
-Anonymizes 1,000,000 rows of 100,000 people, k = 10, with noise; says wall and CPU seconds of the process tree. Compare several runs
-of both: the setting is one of the session's start.
+Anonymizes 1,000,000 rows of 100,000 people, k = 10, with noise; says wall and CPU seconds of the process tree. Compare several
+runs of both: the setting is one of the session's start.
 """
 
 import sys
