@@ -30,8 +30,9 @@ ALGORITHMS = ("mondrian", "full_domain", "mondrian")
 
 def prepared(store, rows: pd.DataFrame, **changes) -> Context:
     changes = {"anonymize__budget": BUDGET, "anonymize__partition_by": ["split"], **changes}
-    insensitive = {"reduced": "the label", "amount": "names a row, for the oracle alone"}
-    ctx = context(store, shop(anonymize__insensitive=insensitive, **changes), "anonymize")
+    oracle = "names a row, for the oracle alone"
+    changes |= {"anonymize__insensitive": {"reduced": "the label", "amount": oracle}, "anonymize__accepted": {"amount": oracle}}
+    ctx = context(store, shop(**changes), "anonymize")
     store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))
     return ctx
 
