@@ -11,6 +11,7 @@ import pytest
 from kveil.report import findings, render, stage, words
 from kveil.report.figures import class_sizes, pictures
 from kveil.report.noise_findings import noise_sentences
+from kveil.report.value_findings import telling, told_by_values
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 VOID = {"meta", "br", "path", "use", "rect", "circle", "line"}
@@ -514,3 +515,18 @@ def test_the_privacy_models_are_sentences(facts):
         assert "distinct values; " not in text
         assert "A separate journalist risk" not in text
         assert "what someone who already knows several" not in text
+
+
+def test_columns_that_tell_people_apart_stand_on_the_first_page():
+    measures = [
+        {"metric": "value_singled_out_share", "scope": "item", "value": 0.004, "threshold": 0.01, "met": True},
+        {"metric": "value_singled_out_share", "scope": "visits", "value": 0.7, "threshold": None, "met": None},
+        {"metric": "value_class_singled_out_share", "scope": "visits", "value": 0.9, "threshold": None, "met": None},
+    ]
+    facts = {"privacy": measures, "asked": {"columns": [{"column": "visits"}, {"column": "age"}]}}
+    assert list(telling(facts)) == [
+        ("People told by a column released as it is", "70%", "by visits, accepted with a reason; with their class: 90%", None)
+    ]
+    ((found, sentence),) = told_by_values(facts)
+    assert found and "singles out 90%" in sentence
+    assert not list(telling({"privacy": []}))

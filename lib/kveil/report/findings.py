@@ -11,6 +11,7 @@ from kveil.report.cleaning_findings import cleaning_troubles
 from kveil.report.composition import composition_sentences, composition_troubles
 from kveil.report.law_findings import law_troubles
 from kveil.report.mask_words import mask_limits
+from kveil.report.value_findings import telling, told_by_values
 from kveil.report.words import GATE, MISSING, names, number, percent, ratio, said, words_of
 
 Fact = dict[str, Any]
@@ -126,7 +127,14 @@ def champion(facts: Fact) -> str | None:
 
 def tiles(facts: Fact) -> list[Tile]:
     """The key figures: five, and what columns that are released as they are tell of people, where there are such."""
-    return [_released(facts), _smallest(facts), _suppressed(facts), _epsilon(facts), _auc(facts), *_telling(facts)]
+    return [
+        _released(facts),
+        _smallest(facts),
+        _suppressed(facts),
+        _epsilon(facts),
+        _auc(facts),
+        *(Tile(*each) for each in telling(facts)),
+    ]
 
 
 def _released(facts: Fact) -> Tile:
@@ -150,18 +158,6 @@ def _suppressed(facts: Fact) -> Tile:
     if cells is not None:
         detail += f"; {number(cells)} rows kept without quasi-identifiers"
     return Tile("Rows suppressed", percent(share), detail, met)
-
-
-def _telling(facts: Fact) -> list[Tile]:
-    shares = [row for row in facts["privacy"] if row["metric"] == "value_singled_out_share"]
-    if not shares:
-        return []
-    worst = max(shares, key=lambda row: row["value"])
-    name, asked = worst["scope"], worst["threshold"]
-    allowed = "accepted with a reason" if asked is None else f"limit: {percent(asked)}"
-    together = percent(measured(facts, "value_class_singled_out_share", name))
-    detail = f"by {name}, {allowed}; with their class: {together}"
-    return [Tile("People told by a column released as it is", percent(worst["value"]), detail, worst["met"])]
 
 
 def _epsilon(facts: Fact) -> Tile:
@@ -254,7 +250,7 @@ def _metric(facts: Fact, metric: str, sentence: str, form: Any = number) -> tupl
 def _singling_out(facts: Fact) -> Iterator[tuple[bool, str]]:
     yield _metric(facts, "class_people_min", "The smallest class holds {} people, counted before publication.")
     yield _metric(facts, "singled_out_rows_share", "{} of the rows lie in a class of one person.", percent)
-    yield from _values(facts)
+    yield from told_by_values(facts)
     yield _metric(facts, "prosecutor_risk_max", "A person known to be in the data is found with probability {} at most.")
     yield _metric(
         facts,
@@ -270,22 +266,6 @@ def _singling_out(facts: Fact) -> Iterator[tuple[bool, str]]:
             facts, "population_people_outside", "{} people of the population fit no class, so they are not in the data."
         )
     yield from _attack(facts, "A simulated singling-out attack", "singling_out")
-
-
-def _values(facts: Fact) -> Iterator[tuple[bool, str]]:
-    """What columns that are released as they are tell of people, alone and beside the class."""
-    for column in facts["asked"]["columns"]:
-        name = column["column"]
-        alone = measured(facts, "value_singled_out_share", name)
-        if alone is not None:
-            together = percent(measured(facts, "value_class_singled_out_share", name))
-            yield (
-                True,
-                (
-                    f"{percent(alone)} of the people hold a value of {name} that is theirs alone; who knows a person's class and "
-                    f"value of {name} singles out {together}."
-                ),
-            )
 
 
 def _linkability(facts: Fact) -> Iterator[tuple[bool, str]]:
