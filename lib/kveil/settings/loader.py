@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from kveil.errors import SettingsError
+from kveil.settings.base import Section
 from kveil.settings.policy import Policy
 from kveil.settings.secrets import UNSHOWN, sounds_secret
 from kveil.settings.yaml_core import UnreadableError, document
 
 _LONGEST_SHOWN = 80
+_LONGEST_LINE = 1_500
 _NAMES_FILES = ("recipe", "regulations")
 """Keys that may name a file in place of what stands in it."""
 
@@ -24,7 +27,10 @@ def load(path: str | Path) -> Policy:
         policy = Policy.model_validate(given, context={"folder": Path(path).parent})
     except ValidationError as error:
         raise SettingsError([_sentence(path, problem, given) for problem in error.errors(include_url=False)]) from None
-    problems = [f"{path}: {key}: {sentence}" for key, sentence in policy.problems()]
+    except (ArithmeticError, LookupError, RecursionError, TypeError) as error:
+        found = f"{path}: holds a value that no key takes ({type(error).__name__}); compare it with conf/journey.yml"
+        raise SettingsError([found]) from None
+    problems = [_one_line(f"{path}: {key}: {sentence}") for key, sentence in policy.problems()]
     if problems:
         raise SettingsError(problems)
     return policy
@@ -48,19 +54,35 @@ def _document(path: Path) -> Any:
 
 
 def _sentence(path: str | Path, problem: Any, given: Any) -> str:
-    place = problem["loc"]
-    foreign = _length_of_own(place, given)
-    # What another file holds is not the policy's to repeat: of its keys only their numbers are told.
-    parts = [str(part) for i, part in enumerate(place) if i < foreign or isinstance(part, int)]
-    key = ".".join(_short(part) for part in parts) or "the whole file"
+    place, own = problem["loc"], _length_of_own(problem["loc"], given)
+    shown = [part for i, part in enumerate(place) if i < own or isinstance(part, int) or part in _words_of_policies()]
+    key = ".".join(_short(str(part)) for part in shown) or "the whole file"
     if problem["type"] == "missing":
-        return f"{path}: {key}: is missing and must be given" if foreign >= len(place) else f"{path}: {key}: lacks a key"
+        return f"{path}: {key}: is missing and must be given"
     if problem["type"] == "extra_forbidden":
-        unknown = "is no known key" if foreign >= len(place) else "the file holds a key that is not known there"
-        return f"{path}: {key}: {unknown}; remove it or correct its spelling"
+        what = "is no known key" if own == len(place) else "the file holds a key that is not known there"
+        return f"{path}: {key}: {what}; remove it or correct its spelling"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    return f"{path}: {key}: {_found(problem, foreign < len(place))}{message}"
+    if own < len(place) and ("'" in message or problem["type"] == "union_tag_invalid"):
+        message = "the file holds something else than is allowed there; compare it with what kveil suggest writes"
+    return _one_line(f"{path}: {key}: {_found(problem, own < len(place))}{message}")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
+
+
+@cache
+def _words_of_policies() -> frozenset[str]:
+    """The keys that sections have: what of another file's keys may be repeated, being kveil's own words."""
+    sections, found = [Section], set()
+    while sections:
+        section = sections.pop()
+        sections += section.__subclasses__()
+        found |= set(section.model_fields)
+    return frozenset(found)
 
 
 def _found(problem: Any, foreign: bool) -> str:

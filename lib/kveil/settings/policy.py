@@ -17,6 +17,7 @@ from kveil.settings.law import Law
 from kveil.settings.law_checks import law_problems
 from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, used_by_release
 from kveil.settings.models import Deploy, Evaluate, Report, Train
+from kveil.settings.name_checks import name_problems
 from kveil.settings.people import people_problems
 from kveil.settings.recipe_checks import after_recipe, recipe_problems, users_of
 from kveil.settings.sources import Source
@@ -44,6 +45,7 @@ class Policy(Section):
         """Key and sentence of everything that contradicts another section; nothing when the policy is sound."""
         yield from self._unknown_sources()
         yield from self._unknown_columns()
+        yield from name_problems(self.sources, self.clean, self.anonymize, self.clean_columns())
         yield from incremental_problems(self.sources, self.consent.registry)
         cleaned = self._after_recipe()
         yield from clean_problems(cleaned, self.clean)

@@ -94,10 +94,7 @@ class _Core(yaml.SafeLoader):
             raise _told(f"a number of {len(written):,} characters (allowed: {MOST_DIGITS})", node)
         if node.tag.endswith(":float"):
             return float(re.sub(r"\.(?=inf|nan)", "", written.lower()))
-        number = int(written, 0) if written[:2] in ("0o", "0x") else int(written)
-        if abs(number) >= 2**63:
-            raise _told("a whole number beyond 64 bits", node)
-        return number
+        return int(written, 0) if written[:2] in ("0o", "0x") else int(written)
 
 
 for _name, (_form, _begins) in _CORE.items():
