@@ -160,7 +160,7 @@ class TestCollect:
         assert not ctx.store.lake.folder(landing).exists()
         (told,) = ctx.store.read(PROVENANCE.of(ctx.policy)).collect()
         assert (told["path"], told["bytes"], told["sha256"]) == (f"{bank.url} accounts", 0, "")
-        assert told["ignored_columns"] == "iban"
+        assert told["ignored_columns"] == "1 (a)"
 
     def test_a_database_is_read_again_in_every_run(self, collecting):
         ctx = collecting()
@@ -206,7 +206,7 @@ class TestFailures:
             ({"password": None}, "refuses user or password"),
             ({"where": "no_such_column = 1"}, "jdbc.where names a column"),
             ({"where": "id >>> >"}, "jdbc.where is no condition"),
-            ({"table": None, "query": "SELEC 1"}, "does not understand jdbc.query"),
+            ({"table": None, "query": "SELECT id FROM accounts QUALIFY 1 = 1"}, "does not understand jdbc.query"),
             ({"driver": "org.example.Driver"}, "driver is not on the class path"),
         ],
     )

@@ -123,6 +123,14 @@ class Jdbc(Section):
         return self.table if self.table is not None else f"({str(self.query).rstrip().rstrip(';')}) kveil_query"
 
 
+class Limits(Section):
+    """What a text file may ask of the memory: megabytes of a line, gigabytes unpacked, times its packed size."""
+
+    line_mb: int = Field(default=16, ge=1, le=512)
+    unpacked_gb: int = Field(default=64, ge=1, le=10_000)
+    ratio: int = Field(default=100, ge=2, le=10_000)
+
+
 class RowCount(Section):
     """How many rows a delivery has: at least, at most. The short form `rows: 1000` is exactly that many.
 

@@ -1,6 +1,7 @@
 """`sources`: which tables go in and what they must look like."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Literal
 
@@ -8,7 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from kveil.settings.base import ColumnName, Section, Share
 from kveil.settings.contract import ColumnContract
-from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, RowCount
+from kveil.settings.databases import address_fault, query_fault, start_fault
+from kveil.settings.formats import OPTIONS, Csv, Format, Jdbc, Limits, RowCount
 from kveil.settings.incremental import Incremental
 from kveil.settings.secrets import FORMS, Address, sounds_secret, unshown
 
@@ -21,7 +23,8 @@ class Source(Section):
 
     `key`: columns that are never null and, together, unique; of rows that are alike in every declared column one stays.
     `mode`: rows that break the contract are set aside, up to quarantine_limit, or fail the run. `new_columns`: what happens
-    when the source has columns that the policy does not declare. `incremental`: only what is new is read.
+    when the source has columns that the policy does not declare. `incremental`: only what is new is read. `limits`: how long a
+    line of a text file may be, and how large what it unpacks to.
     """
 
     uri: Address = Field(min_length=1)
@@ -37,6 +40,7 @@ class Source(Section):
     quarantine_limit: Share = 0.01
     new_columns: Literal["ignore", "fail"] = "ignore"
     incremental: Incremental | None = None
+    limits: Limits = Limits()
 
     @field_validator("options", mode="before")
     @classmethod
@@ -54,6 +58,8 @@ class Source(Section):
             raise ValueError(
                 "a uri that begins with jdbc: and format jdbc belong together, such as jdbc:postgresql://host/database"
             )
+        for fault in self._database_faults():
+            raise unshown(fault)
         if self.version is not None and self.format != "delta":
             raise ValueError(f"version belongs to format delta; found format {self.format}")
         if self.csv != Csv() and self.format != "csv":
@@ -63,6 +69,18 @@ class Source(Section):
             allowed = ", ".join(OPTIONS[self.format]) or "none"
             raise ValueError(f"options of format {self.format}: found {', '.join(unknown)}; allowed: {allowed}")
         return self
+
+    def _database_faults(self) -> Iterator[str]:
+        if self.jdbc is None:
+            return
+        query = query_fault(self.uri, self.jdbc.query) if self.jdbc.query is not None else None
+        start = self.options.get("sessionInitStatement")
+        told = (
+            address_fault(self.uri, self.jdbc.driver),
+            query and f"jdbc.query {query}",
+            start_fault(start) if start is not None else None,
+        )
+        yield from filter(None, told)
 
     @model_validator(mode="after")
     def _partitions_use_a_declared_column(self) -> "Source":
