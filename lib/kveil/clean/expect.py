@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, DoubleType, FloatType, TimestampType
 
 from kveil.errors import SettingsError
+from kveil.matching import matches
 from kveil.settings.expect import (
     Between,
     Expectation,
@@ -20,7 +21,6 @@ from kveil.settings.expect import (
     RowCountBetween,
     Unique,
 )
-from kveil.settings.patterns import LONGEST_VALUE
 
 _FOUND = "_kveil_referred_"
 
@@ -90,7 +90,7 @@ def _fails(rows: DataFrame, one: NotNull | InSet | Between | Matches) -> Column:
             return ~value.cast("string").isin(one.allowed)
         case Matches():
             text = value.cast("string")
-            return (F.length(text) > LONGEST_VALUE) | ~F.regexp_like(text, F.lit(f"^(?:{one.pattern})$"))
+            return text.isNotNull() & ~matches(text, one.pattern)
         case Between():
             return _outside(rows, one)
 

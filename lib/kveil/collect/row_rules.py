@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from kveil.matching import matches
 from kveil.settings.contract import ColumnContract
-from kveil.settings.patterns import LONGEST_VALUE
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def _bounds(name: str, contract: ColumnContract, typed: Column) -> Iterator[Rule
 
 def _text_rules(name: str, contract: ColumnContract, typed: Column) -> Iterator[Rule]:
     if contract.pattern is not None:
-        matches = (F.length(typed) <= LONGEST_VALUE) & typed.rlike(rf"\A(?:{contract.pattern})\z")
-        yield Rule(f"{name}.pattern", f"{name}: not of the pattern", typed.isNotNull() & ~matches)
+        broken = typed.isNotNull() & ~matches(typed, contract.pattern)
+        yield Rule(f"{name}.pattern", f"{name}: not of the pattern", broken)
     if contract.length is not None:
         least, most = contract.length.min, contract.length.max
         if least:
