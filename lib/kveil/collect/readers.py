@@ -12,7 +12,9 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from kveil.collect import text
 from kveil.collect.databases import failure, read_database
+from kveil.collect.file_words import words_of
 from kveil.collect.found import POSITION, Found, file_of_row
+from kveil.collect.limits import check_limits
 from kveil.collect.locations import SourceFile, partition_options, spark_path
 from kveil.collect.marks import check_marks
 from kveil.collect.rates import COLUMNS, long_rates
@@ -27,6 +29,7 @@ _TOLD = {
     "TIMESTAMP(NANOS": "it holds times in nanoseconds, which Spark does not read; write them in microseconds",
     "INVALID_DATETIME_PATTERN": "csv.dates or csv.timestamps is no pattern that Spark knows; correct it",
     "a zip archive is over": "a zip archive is unpacked up to 256 MB; deliver it as gzip, or unpacked",
+    "a line is too long": "a line in an archive is longer than limits.line_mb; deliver it with line ends, or widen that",
     "some files are zip": "some of its files are zip archives and others are not; deliver them alike",
     "cannot be read from a zip": "fields with line ends (csv.multiline) are not read from zip archives; deliver it as gzip",
     "have too many keys": "its objects have over 20,000 different keys; deliver keys that are data as values",
@@ -37,10 +40,11 @@ _TOLD = {
 
 def read(spark: SparkSession, name: str, source: Source, files: Sequence[SourceFile]) -> Found:
     """The rows of a source; raises ContractError when it is not of its format, cannot be reached or has no columns."""
-    empty = [file.path for file in files if file.bytes == 0 and source.format in _FILES]
+    empty = [file for file in files if file.bytes == 0 and source.format in _FILES]
     if empty:
-        raise ContractError(f"sources.{name}: the file {empty[0]} is empty; deliver it again")
+        raise ContractError(f"sources.{name}: {words_of(empty[0], files, source)} is empty; deliver it again")
     try:
+        check_limits(name, source, files)
         check_marks(name, source, files)
         jdbc = source.format == "jdbc"
         found = read_database(spark, name, source) if jdbc else _READERS[source.format](spark, source, files)
