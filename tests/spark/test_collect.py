@@ -88,7 +88,7 @@ class TestFiles:
         assert [row["amount"] for row in raw(ctx)] == [0.5, None]
         assert raw(ctx)[0]["at"].timestamp() == AT.timestamp()
         (file,) = rows(ctx, PROVENANCE.of(ctx.policy))
-        assert (file["ignored_columns"], file["rows_in"], file["rows_out"], file["simulated_consent"]) == ("week", 2, 2, True)
+        assert (file["ignored_columns"], file["rows_in"], file["rows_out"], file["simulated_consent"]) == ("1 (a)", 2, 2, True)
 
     def test_a_copy_of_a_file_adds_nothing_and_another_run_adds_nothing(self, of_base, tmp_path):
         folder = tmp_path / "in"

@@ -13,6 +13,7 @@ from kveil.collect.text import as_spark_writes, text_flaws
 from kveil.errors import ContractError
 from kveil.settings.contract import ColumnContract
 from kveil.settings.sources import Source
+from kveil.shapes import shapes
 from kveil.tables.schema import MALFORMED
 
 REASON = "_kveil_reason"
@@ -46,12 +47,16 @@ def check_columns(name: str, source: Source, schema: StructType, texts: bool) ->
         if column not in found:
             problems.append(f"column {column} is missing (allowed: {allowed})")
         elif not texts and not widens(found[column], contract.type):
-            problems.append(f"column {column} is {found[column]} (allowed: {allowed})")
+            problems.append(f"column {column} is {found[column].split('<')[0]} (allowed: {allowed})")
     if source.new_columns == "fail":
-        problems += [f"column {column} is new (new_columns: fail)" for column in ignored_columns(source, schema)]
+        new = ignored_columns(source, schema)
+        problems += [f"columns are new (new_columns: fail): {shapes(new)}"] if new else []
     if problems:
-        have = f"the file has {', '.join(sorted(found))}"
-        raise ContractError(f"sources.{name}: {'; '.join(problems)}; {have}; declare them as they are or have it corrected")
+        others = ignored_columns(source, schema)
+        known = [column for column in source.columns if column in found]
+        have = f"the file has {', '.join(known) or 'none of these'}, and columns that are not declared: {shapes(others)}"
+        hint = "; its first line may hold data: say csv.header: false if it has no header" if texts and not known else ""
+        raise ContractError(f"sources.{name}: {'; '.join(problems)}; {have}; declare them as they are or have it corrected{hint}")
 
 
 def ignored_columns(source: Source, schema: StructType) -> list[str]:

@@ -13,10 +13,11 @@ from kveil.collect.collected import memory, next_batch
 from kveil.collect.growth import Growth
 from kveil.collect.incoming import Incoming, candidates, incoming
 from kveil.collect.keys import without_known_aside
-from kveil.collect.locations import check_unchanged, locate
+from kveil.collect.locations import locate
 from kveil.collect.provenance import check_fate
 from kveil.collect.quarantine import quarantine_of
 from kveil.collect.row_counts import check_row_count
+from kveil.collect.unchanged import check_unchanged
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.settings.regimes import asked_by

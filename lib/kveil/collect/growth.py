@@ -7,6 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 
 from kveil.collect.collected import memory
+from kveil.collect.file_words import words_of
 from kveil.collect.found import Found
 from kveil.collect.incoming import Incoming, contract_of, incoming, of_found, readable
 from kveil.collect.locations import SourceFile, bare, locate
@@ -64,11 +65,11 @@ def files_of(ctx: Context, name: str, done: Sequence[Row], only: Set[str] | None
     """
     files = locate(ctx.spark, name, ctx.policy.sources[name], may_be_empty=bool(done))
     seen = {row["path"]: row["sha256"] for row in done if row["sha256"]}
-    changed = [file.path for file in files if seen.get(file.path, file.sha256) != file.sha256]
+    changed = [file for file in files if seen.get(file.path, file.sha256) != file.sha256]
     if changed:
         raise ContractError(
-            f"sources.{name}: the file {changed[0]} was collected before with other content; deliver what is new or corrected "
-            "under a name of its own, and put the collected file back or remove it"
+            f"sources.{name}: {words_of(changed[0], files, ctx.policy.sources[name])} was collected before with other content; "
+            "deliver what is new or corrected under a name of its own, and put the collected file back or remove it"
         )
     contents = {(sha256, *_partition(path)) for path, sha256 in seen.items()}
     new = tuple(

@@ -55,7 +55,7 @@ def locate(spark: SparkSession, name: str, source: Source, may_be_empty: bool = 
     if source.format == "delta":
         return (_delta_table(spark, name, source),)
     if "://" in source.uri and not source.uri.startswith("package://"):
-        return _once_each(_remote_files(spark, name, source.uri, may_be_empty))
+        return _once_each(remote_files(spark, name, source.uri, may_be_empty))
     path = _packaged(name, source.uri) if source.uri.startswith("package://") else Path(source.uri).absolute()
     return _once_each(_local_files(name, source.uri, path, may_be_empty))
 
@@ -75,28 +75,6 @@ def partition_options(files: Sequence[SourceFile]) -> dict[str, str]:
     above = {PurePosixPath(file.path).parents[len(file.partition)] for file in files}
     inside = any(file.partition for file in files)
     return {"basePath": spark_path(str(above.pop()))} if inside and len(above) == 1 else {}
-
-
-def check_unchanged(spark: SparkSession, name: str, source: Source, files: Sequence[SourceFile]) -> None:
-    """Raises ContractError when a file is no longer what was located, so that what was read of it may be two halves.
-
-    Delta tables are read at a version and databases once, so these cannot change.
-    """
-    if source.format in ("jdbc", "delta"):
-        return
-    changed = [file.path for file in files if _again(spark, name, file) != file]
-    if changed:
-        raise ContractError(
-            f"sources.{name}: the file {changed[0]} changed while it was read, so nothing of it was kept; deliver files whole "
-            "(written under another name, then renamed) and run collect again"
-        )
-
-
-def _again(spark: SparkSession, name: str, file: SourceFile) -> SourceFile | None:
-    try:
-        return _hashed(Path(file.path)) if file.path.startswith("/") else _remote_files(spark, name, spark_path(file.path))[0]
-    except (OSError, ContractError):
-        return None
 
 
 def _delta_table(spark: SparkSession, name: str, source: Source) -> SourceFile:
@@ -127,7 +105,7 @@ def _local_files(name: str, uri: str, path: Path, may_be_empty: bool) -> list[So
     if not found and not may_be_empty:
         raise ContractError(f"sources.{name}.uri: the folder {uri} holds no data file; put the source's files there")
     try:
-        return [_hashed(file) for file in found]
+        return [hashed(file) for file in found]
     except OSError as error:
         raise ContractError(f"sources.{name}.uri: {uri} cannot be read ({error.strerror}); give a readable file") from None
 
@@ -137,7 +115,8 @@ def _is_data(file: Path, folder: Path) -> bool:
     return not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
 
 
-def _hashed(path: Path) -> SourceFile:
+def hashed(path: Path) -> SourceFile:
+    """A local file as it is now."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -146,7 +125,8 @@ def _hashed(path: Path) -> SourceFile:
     return SourceFile(str(path), size, digest.hexdigest())
 
 
-def _remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool = False) -> list[SourceFile]:
+def remote_files(spark: SparkSession, name: str, uri: str, may_be_empty: bool = False) -> list[SourceFile]:
+    """The files that Spark finds at an address, as they are now."""
     try:
         listed = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(uri)
         # One row per file: the driver holds paths and hashes, never content.

@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
+from kveil.collect.file_words import words_of
 from kveil.collect.locations import SourceFile
 from kveil.errors import ContractError
 from kveil.settings.sources import Source
@@ -21,7 +22,7 @@ def check_marks(name: str, source: Source, files: Sequence[SourceFile]) -> None:
         if file.path.startswith("/"):
             problem = _problem(file.path, encoding)
             if problem:
-                raise ContractError(f"sources.{name}: the file {file.path} {problem}")
+                raise ContractError(f"sources.{name}: {words_of(file, files, source)} {problem}")
 
 
 def _problem(path: str, encoding: str) -> str | None:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from kveil.collect.consent import CONSENTS
 from kveil.collect.contract import REASON, RULE
+from kveil.collect.file_words import told_path
 from kveil.collect.keys import DUPLICATE
 from kveil.collect.locations import SourceFile
 from kveil.errors import ContractError
@@ -135,12 +136,13 @@ def check_sum(name: str, fate: Fate, written: int) -> None:
         )
 
 
-def provenance_rows(files: Sequence[SourceFile], fate: Fate) -> list[dict[str, Any]]:
+def provenance_rows(files: Sequence[SourceFile], fate: Fate, uri: str) -> list[dict[str, Any]]:
     """One row of the table `provenance` per file of a source: the file, and what became of the source's rows."""
-    return [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256, **fate.counts} for file in files]
+    return [{"path": told_path(file.path, uri), "bytes": file.bytes, "sha256": file.sha256, **fate.counts} for file in files]
 
 
-def batch_provenance(batch: Row) -> dict[str, Any]:
+def batch_provenance(batch: Row, uri: str) -> dict[str, Any]:
     """A row of the table `collected` as one of `provenance`: what became of a batch's rows stands on each of its files."""
     names = ("batch", "bytes", "sha256", *Fate(0, 0, 0, 0, 0, 0).counts)
-    return {"path": batch["path"] or batch["way"], **{name: batch[name] for name in names}}
+    path = told_path(batch["path"], uri) if batch["path"] else batch["way"]
+    return {"path": path, **{name: batch[name] for name in names}}

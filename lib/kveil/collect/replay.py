@@ -62,7 +62,11 @@ def _tell_provenance(ctx: Context) -> None:
         return
     for name, source in ctx.policy.sources.items():
         same = {"policy": ctx.policy.name, "build": mine["build"], "source": name, "path": REPLAY}
-        rows = [{**batch_provenance(row), **same, "uri": source.uri} for row in memory(ctx, name, "done") if row["way"] == REPLAY]
+        rows = [
+            {**batch_provenance(row, source.uri), **same, "uri": source.uri}
+            for row in memory(ctx, name, "done")
+            if row["way"] == REPLAY
+        ]
         if rows:
             said = {"simulated_consent": mine["simulated_consent"], "ignored_columns": ""}
             ctx.store.replace_where(ref, ctx.rows(PROVENANCE, [{**row, **said} for row in rows]), **same)

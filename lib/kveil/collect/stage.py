@@ -38,6 +38,7 @@ from kveil.collect.undo import undone_if_changed
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError
 from kveil.settings.regimes import age_column
+from kveil.shapes import shapes
 from kveil.tables.people import with_erased
 from kveil.tables.schema import CONSENT, LAW_LOG, PROVENANCE, RAW
 from kveil.tables.store import NO_STATISTICS
@@ -247,17 +248,19 @@ def _land(ctx: Context, what: Staged, decisions: DataFrame) -> None:
 def _store_provenance(ctx: Context, found: _Collected) -> None:
     rows: list[dict[str, Any]] = []
     for name, one in found.whole.items():
-        rows += [{**row, **_said(ctx, name, one.ignored)} for row in provenance_rows(one.files, found.fates[name])]
+        rows += [
+            {**row, **_said(ctx, name, one.ignored)} for row in provenance_rows(one.files, found.fates[name], one.source.uri)
+        ]
     for name, grown in found.grown.items():
         said = {**_said(ctx, name, grown.ignored), "rows_withdrawn": found.withdrawn[name], "rows_late": grown.late}
-        rows += [{**said, **batch_provenance(row)} for row in memory(ctx, name, "done")]
+        rows += [{**said, **batch_provenance(row, ctx.policy.sources[name].uri)} for row in memory(ctx, name, "done")]
     ctx.store.replace_where(ctx.ref(PROVENANCE), ctx.rows(PROVENANCE, rows), policy=ctx.policy.name, build=ctx.build)
 
 
 def _said(ctx: Context, name: str, ignored: list[str]) -> dict[str, Any]:
     made_up = ctx.policy.consent.simulated is not None
     uri = ctx.policy.sources[name].uri
-    return {"source": name, "uri": uri, "ignored_columns": ", ".join(ignored), "simulated_consent": made_up}
+    return {"source": name, "uri": uri, "ignored_columns": shapes(ignored) if ignored else "", "simulated_consent": made_up}
 
 
 def _next_change(ctx: Context, decisions: DataFrame, as_of: datetime) -> datetime | None:

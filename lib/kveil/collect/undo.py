@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from kveil.collect.locations import SourceFile, check_unchanged
+from kveil.collect.locations import SourceFile
+from kveil.collect.unchanged import check_unchanged
 from kveil.context import Context
 from kveil.errors import ContractError
 from kveil.settings.sources import Source

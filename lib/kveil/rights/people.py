@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from kveil.context import Context
 from kveil.errors import SettingsError
 from kveil.session import SPARK_ERRORS
+from kveil.shapes import shapes
 from kveil.tables.declaration import ZONES, TableRef
 from kveil.tables.people import id_as_text
 from kveil.tables.schema import PEOPLE
@@ -48,7 +49,8 @@ def _listed(ctx: Context, batch: str) -> DataFrame:
     rows = ctx.store.read(table) if table else _of_file(ctx, batch)
     found = rows.columns
     if column not in found:
-        raise SettingsError([f"--from: {batch} has no column {column}, which names people; found: {', '.join(found)}"])
+        told = f"--from: {batch} has no column {column}, which names people; columns found: {shapes(found)}"
+        raise SettingsError([f"{told}; the first line of a CSV file names its columns"])
     return rows.select(F.col(column).cast("string").alias("person")).where("person IS NOT NULL")
 
 

@@ -128,7 +128,7 @@ class Hierarchy(Section):
             raise ValueError("other belongs to hierarchies of texts; numbers and dates go to the nearest leaf")
         problem = next(path_problems(self.paths()), None)
         if problem is not None:
-            raise ValueError(problem)
+            raise ValueError(_without_labels(problem) if self.file else problem)
         return self
 
     @property
@@ -154,6 +154,13 @@ class Hierarchy(Section):
             return []
         paths = self.rows if self.tree is None else _even(list(_tree_paths(self.tree)))
         return with_other(rooted(paths), self.other)
+
+
+def _without_labels(problem: str) -> str:
+    """The problem of a file, which may be any file: what it holds is not repeated."""
+    if "'" not in problem and '"' not in problem:
+        return problem
+    return "a label of the file is empty, ends in ' or null', or stands at two places; give each one place"
 
 
 def rooted(paths: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

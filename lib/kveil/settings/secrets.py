@@ -24,9 +24,13 @@ _REFERENCE = re.compile(r"^secret://(?:env/[A-Za-z_]\w*|file/.+|databricks/[\w.@
 _NAMED_LIKE_ONE = re.compile(r"(?i)passw|passphrase|pwd|secret|token|credential|api_?key|access_?key|private_?key")
 _IN_A_URI = (
     re.compile(r"//[^/@\s]*:[^/@\s]*@"),  # scheme://user:password@host
+    re.compile(
+        r"(?i)^(?:https?|s?ftps?|s3[an]?|gs|jdbc:\w+)://[^/@\s]+@"
+    ),  # a token in place of a user; Azure's container@ is none
     re.compile(r":[^/@:\s]+/[^/@\s]+@"),  # jdbc:oracle:thin:user/password@host
     re.compile(
-        r"(?i)[?&;](?:user|username|uid|\w*passw\w*|pwd|\w*secret\w*|\w*token|credential\w*|sig|\w*(?:access|account|api)\w*key)="
+        r"(?i)[?&;](?:user|username|uid|pwd|sig|auth|code|[\w.-]*(?:passw|secret|token|credential|signature)[\w.-]*"
+        r"|[\w.-]*(?:access|account|api)[\w.-]*key[\w.-]*)="
     ),
 )
 
