@@ -23,9 +23,9 @@ def packed(*contents: bytes) -> bytes:
     return out.getvalue()
 
 
-def lines(content, encoding="UTF-8", whole=True):
+def lines(content, encoding="UTF-8", whole=True, longest=1 << 20):
     """(number, line) of all packed files."""
-    lots = archives._numbered(memoryview(content), encoding, whole)
+    lots = archives._numbered(memoryview(content), encoding, longest, whole)
     return [(first + i, line) for first, lot in lots for i, line in enumerate(lot)]
 
 
@@ -66,10 +66,10 @@ class TestLines:
             lines(content[:-cut], "ISO-8859-1")
 
     def test_an_archive_that_unpacks_to_one_endless_line_stops_early(self, monkeypatch):
-        monkeypatch.setattr(archives, "_LONGEST", 1000)
+        monkeypatch.setattr(archives, "_LOT", 1000)
         assert lines(packed(b"x" * 999 + b"\n"))[0][0] == 1
         with pytest.raises(ValueError, match="too long"):
-            lines(packed(b"x" * 1_000_000))
+            lines(packed(b"x" * 1_000_000), longest=1000)
 
     def test_an_archive_without_a_file(self):
         with pytest.raises(ValueError, match="holds no file"):

@@ -117,7 +117,7 @@ FULL = shop(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(list(places(FULL))[1:]), ODD)
 def test_whatever_stands_anywhere_the_policy_is_read_or_refused(tmp_path, path, odd):
     document = json.loads(json.dumps(FULL))

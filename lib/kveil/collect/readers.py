@@ -29,6 +29,7 @@ _TOLD = {
     "TIMESTAMP(NANOS": "it holds times in nanoseconds, which Spark does not read; write them in microseconds",
     "INVALID_DATETIME_PATTERN": "csv.dates or csv.timestamps is no pattern that Spark knows; correct it",
     "a zip archive is over": "a zip archive is unpacked up to 256 MB; deliver it as gzip, or unpacked",
+    "a line is too long": "a line in an archive is longer than limits.line_mb; deliver it with line ends, or widen that",
     "some files are zip": "some of its files are zip archives and others are not; deliver them alike",
     "cannot be read from a zip": "fields with line ends (csv.multiline) are not read from zip archives; deliver it as gzip",
     "have too many keys": "its objects have over 20,000 different keys; deliver keys that are data as values",

@@ -29,7 +29,7 @@ def csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> Fou
     options = _csv_options(source)
     if are_archives(files):
         schema = _texts(_header_in_archives(spark, source, files))
-        lines = lines_in(spark, files, source.csv.charset)
+        lines = lines_in(spark, files, source.csv.charset, source.limits.line_mb << 20)
         wanted = F.length(F.trim("line")) > 0
         wanted = wanted & (F.col("number") > 1) if source.csv.header else wanted
         parsed = F.from_csv("line", _ddl(_with_malformed(schema)), options)
@@ -49,7 +49,7 @@ def json_lines(spark: SparkSession, source: Source, files: Sequence[SourceFile])
     """The rows of files with one JSON object a line, UTF-8, plain, gzip or all zip; nested values arrive as JSON."""
     folders: list[str] = []
     if are_archives(files):
-        lines = lines_in(spark, files, "UTF-8")
+        lines = lines_in(spark, files, "UTF-8", source.limits.line_mb << 20)
     else:
         options = {**partition_options(files), **_only(source.options, "lineSep")}
         read = spark.read.options(**options).text([spark_path(file.path) for file in files])
@@ -114,7 +114,7 @@ def _header_in_archives(spark: SparkSession, source: Source, files: Sequence[Sou
         raise ValueError("a field that holds line ends cannot be read from a zip archive")
     if not source.csv.header:
         return list(source.columns)
-    headers = first_lines(spark, files, source.csv.charset)
+    headers = first_lines(spark, files, source.csv.charset, source.limits.line_mb << 20)
     if len(headers) != 1:
         raise ValueError("the archives do not agree in one header")
     return _names_in(headers[0], source.csv)

@@ -249,7 +249,7 @@ class _Reader:
             raise ExpressionError(why)
         if call.name in REPLACES:
             self.factor *= max(1, len(arguments[2][0].value) if len(arguments) > 2 else 1)
-        if call.name in PATTERN_AT and call.name not in ("like", "ilike"):
+        if call.name in PATTERN_AT:
             self.written.cut_first_argument(call.start)
 
 
