@@ -47,7 +47,7 @@ def _pattern(needle: Any) -> re.Pattern[str]:
         days = int(needle.astype("datetime64[D]").astype(int))
         forms += [str(days), str(days * 86_400_000_000)]
     whole = "|".join(re.escape(form) for form in forms)
-    return re.compile(rf"(?<![0-9A-Za-z]){'(' + whole + ')'}(?:\.0+)?(?![0-9A-Za-z])")
+    return re.compile(rf"(?<![0-9A-Za-z]){'(' + whole + ')'}(?:\.0+)?(?![0-9A-Za-z])", re.IGNORECASE)
 
 
 def _of_bytes(data: bytes, depth: int) -> Iterator[str]:
