@@ -116,6 +116,13 @@ def _verdict(ctx: Context, rows: DataFrame, changed: Sequence[DataFrame], known:
     settings, n = ctx.policy.anonymize, len(known)
     tried = ctx.store.read(ctx.ref(TRIED)).where(F.col(TREE).isNull())
     cells = overlaps(tried, left_out(rows, tried, ctx.policy.person, n), settings, n)
-    verdict = with_lost_classes(judged(cells, changed, known, settings.k), tried, settings, n)
-    ctx.store.replace(ctx.ref(OVERLAPS), verdict.cells, properties=NO_STATISTICS)
-    return Verdict(ctx.store.read(ctx.ref(OVERLAPS)))
+    # People are counted once; what is judged of the counts reads them many times.
+    counted = _written(ctx, cells)
+    verdict = with_lost_classes(judged(counted, changed, known, settings.k), tried, settings, n)
+    return Verdict(_written(ctx, verdict.cells))
+
+
+def _written(ctx: Context, cells: DataFrame) -> DataFrame:
+    ref = ctx.ref(OVERLAPS)
+    ctx.store.replace(ref, cells, properties=NO_STATISTICS)
+    return ctx.store.read(ref, ctx.store.version(ref))
