@@ -31,6 +31,8 @@ ALGORITHMS = ("mondrian", "full_domain", "mondrian")
 def prepared(store, rows: pd.DataFrame, **changes) -> Context:
     changes = {"anonymize__budget": BUDGET, "anonymize__partition_by": ["split"], **changes}
     oracle = "names a row, for the oracle alone"
+    as_ever = {"anonymize__composition": "suppress", "anonymize__composition_reason": None, "anonymize__replaced": "destroy"}
+    changes = {**as_ever, **changes}
     changes |= {"anonymize__insensitive": {"reduced": "the label", "amount": oracle}, "anonymize__accepted": {"amount": oracle}}
     ctx = context(store, shop(**changes), "anonymize")
     store.replace(ctx.ref(CLEAN), clean_rows(store.spark, rows))

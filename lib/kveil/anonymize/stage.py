@@ -70,10 +70,10 @@ def run(ctx: Context) -> StageResult:
         raise ContractError(f"anonymize: {ctx.ref(CLEAN)} holds no rows; check the sources and the rules of clean")
     plan = aggregates.planned(ctx)
     row = recorded(ctx, work.release_id)
-    comparison = compared(ctx, work, lambda rows: _to_anonymize(ctx, work, rows), clean) if row is None else None
     # What can be refused of the whole run is refused before any of it is booked, drawn or published.
     asked = booking.bookings(ctx.policy.anonymize, work.release_id, _paid_for(ctx, work)) if row is None else []
     ledger.require_room(ctx, [*asked, *plan.bookings])
+    comparison = compared(ctx, work, lambda rows: _to_anonymize(ctx, work, rows), clean) if row is None else None
     _tell_same_people(ctx, [*asked, *plan.bookings])
     if row is None or comparison is not None:
         assert comparison is not None  # made where nothing is recorded
