@@ -12,6 +12,9 @@ from kveil.tables.schema import ERASING
 
 from tests.builders import context, shop
 
+# Minutes of whole runs: with the long tests.
+pytestmark = pytest.mark.long
+
 CHANGING = {
     "a run": lambda ctx: pipeline.run(ctx.policy, ctx.store, Progress()),
     "a replay": lambda ctx: pipeline.replay_quarantine(ctx.policy, ctx.store, Progress()),

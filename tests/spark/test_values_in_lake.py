@@ -9,6 +9,9 @@ from kveil.collect.stage import run
 from kveil.errors import ContractError
 from kveil.tables.schema import PROVENANCE, TABLES
 
+# Minutes of whole runs: with the long tests.
+pytestmark = pytest.mark.long
+
 CANARIES = ("Erika Mustermann", "DE02120300000000202051", "erika.mustermann@example.org", "Mustermann_Erika_1990")
 COLUMNS = {"person": {"type": "bigint", "required": True}, "at": "timestamp", "amount": {"type": "int", "min": 0}}
 
