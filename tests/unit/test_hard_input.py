@@ -8,7 +8,7 @@ import pytest
 from kveil.anonymize.columns import TREE, of_staging
 from kveil.anonymize.kernel import Kernel
 from kveil.privacy.coding import Coding
-from kveil.privacy.labels import members
+from kveil.privacy.labels import OTHERS, members
 from kveil.settings.anonymize import Anonymize
 
 K = 5
@@ -51,15 +51,20 @@ def check(columns: dict[str, tuple[str, list]], people: list, rows: list[dict]) 
     for held in classes.values():
         assert len({row["kveil_person"] for row in held}) >= K
         for name, (kind, values) in columns.items():
-            covered = [covers(held[0], name, kind, values, i) for i in range(len(people))]
+            rare = {
+                value
+                for value in values
+                if len({p for p, v in zip(people, values, strict=True) if v == value and p is not None}) < K
+            }
+            covered = [covers(held[0], name, kind, values, i, rare) for i in range(len(people))]
             assert sum(covered) >= len(held)
 
 
-def covers(row: dict, name: str, kind: str, values: list, i: int) -> bool:
+def covers(row: dict, name: str, kind: str, values: list, i: int, rare: set) -> bool:
     value, label = values[i], row[name]
     if kind == "category":
         listed, null = members(label, coding(name, kind, values))
-        return null if value is None else value in listed
+        return null if value is None else value in listed or (OTHERS in listed and value in rare)
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return label is None or label.endswith("or null")
     low, high = row[f"{name}_lo"], row[f"{name}_hi"]

@@ -1,11 +1,13 @@
 """Hierarchies as policies give them: files as ARX writes them, trees, rules, and mistakes as sentences."""
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kveil.anonymize import hierarchies
 from kveil.anonymize.hierarchies import check_nothing_missing, coding
 from kveil.errors import ContractError, SettingsError
 from kveil.privacy.clustering import by_frequency, by_similarity, groups
@@ -168,7 +170,7 @@ def test_postcodes_lose_their_last_characters():
     assert names_above(coarse, "8001") == ["8001", "80xx", "*"]
 
 
-def test_values_that_hierarchies_miss_are_one_error_that_lists_them():
+def test_values_that_hierarchies_miss_are_one_error_that_lists_those_of_many(monkeypatch):
     roles = {
         "colour": role(rows=[("red", "*")]),
         "code": role(prefix={"length": 2}),
@@ -177,17 +179,21 @@ def test_values_that_hierarchies_miss_are_one_error_that_lists_them():
     }
     colours = [f"c{i:02d}" for i in range(23)]
     found = {"colour.values": [*colours, "red"], "code.values": ["12", "1*", "123"], "calm.values": ["zzz"]}
+    held_by_k = {"`colour`": [each for each in colours if each != "c05"], "`code`": ["1*", "12"]}
+    monkeypatch.setattr(hierarchies, "F", SimpleNamespace(col=str))
+    monkeypatch.setattr(hierarchies, "text_of", lambda column, _: column)
+    monkeypatch.setattr(hierarchies, "held_by_many", lambda column, _: held_by_k[column])
     with pytest.raises(ContractError) as caught:
-        check_nothing_missing(roles, found)
+        check_nothing_missing(roles, found, None)
     sentence = str(caught.value)
     assert "colour.hierarchy misses 23 values of the clean table: 'c00', " in sentence
     assert (
-        "'c19' and 3 more; anonymize.quasi_identifiers.code.hierarchy misses 2 values of the clean table: '1*', '123'; "
-        in sentence
+        "'c20' and 3 that are not listed here; anonymize.quasi_identifiers.code.hierarchy misses 2 values of the clean table: "
+        "'1*' and 1 that are not listed here; " in sentence
     )
-    assert "'c20'" not in sentence
+    assert "'c21'" not in sentence and "'c05'" not in sentence and "'123'" not in sentence
     assert "calm" not in sentence
-    check_nothing_missing(roles, {"colour.values": ["red"], "code.values": ["12"], "calm.values": ["zzz"]})
+    check_nothing_missing(roles, {"colour.values": ["red"], "code.values": ["12"], "calm.values": ["zzz"]}, None)
 
 
 def test_too_many_cells_are_refused_before_they_are_made():
