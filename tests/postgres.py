@@ -16,6 +16,8 @@ import pytest
 
 USER, PASSWORD = "collector", "s3cr3t-Wombat-77"
 _ADMIN = "admin"
+# Chosen when this file is read, before a session names another place.
+_OPEN_TO_ALL = "/tmp" if os.path.isdir("/tmp") else None
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Server:
 def server() -> Iterator[Server]:
     """A new server while the block runs."""
     programs = _programs()
-    # pytest's own folders are closed to the user that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="kveil-postgres-"))
+    # pytest's own folders, and kveil's place of temporary files, are closed to the user that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="kveil-postgres-", dir=_OPEN_TO_ALL))
     if os.geteuid() == 0:
         os.chown(folder, *_identity())
     data, port = folder / "data", _free_port()
