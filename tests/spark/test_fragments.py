@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from kveil.anonymize import fragments, staging
+from kveil.anonymize import fragments
+from kveil.anonymize.compose import kept
 from kveil.anonymize.domains import codings
 from kveil.anonymize.tree_sql import leaf, with_cells
 from kveil.privacy.coding import Coding
@@ -70,7 +71,7 @@ def crowded() -> pd.DataFrame:
 def test_fragments_that_no_cut_parts_are_shared_out_and_keep_the_guarantee(store, monkeypatch, asked):
     of_rows(monkeypatch, 150)
     cuts: list[fragments.Fragments] = []
-    monkeypatch.setattr(staging, "fragments", lambda *given: cuts.append(fragments.fragments(*given)) or cuts[-1])
+    monkeypatch.setattr(kept, "fragments", lambda *given: cuts.append(fragments.fragments(*given)) or cuts[-1])
     rows = crowded()
     ctx = anonymized(store, rows, anonymize__partition_by=["split"], anonymize__sensitive={"item": asked})
     measured, again = found(ctx)

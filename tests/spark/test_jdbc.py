@@ -205,9 +205,7 @@ class TestFailures:
             ({"password": "secret://env/WRONG"}, "refuses user or password"),
             ({"password": None}, "refuses user or password"),
             ({"where": "no_such_column = 1"}, "jdbc.where names a column"),
-            ({"where": "id >>> >"}, "jdbc.where is no condition"),
             ({"table": None, "query": "SELECT id FROM accounts QUALIFY 1 = 1"}, "does not understand jdbc.query"),
-            ({"driver": "org.example.Driver"}, "driver is not on the class path"),
         ],
     )
     def test_each_cause_is_told(self, collecting, monkeypatch, jdbc, says):
@@ -219,6 +217,11 @@ class TestFailures:
         with pytest.raises(
             ContractError, match=r"sources\.x: jdbc:postgresql://127\.0\.0\.1:1/bank: the database cannot be reached"
         ):
+            read(spark, "x", Source.model_validate(document), ())
+
+    def test_a_driver_that_is_not_there(self, spark):
+        document = {"uri": "jdbc:mysql://127.0.0.1:1/bank", "format": "jdbc", "jdbc": {"table": "a"}, "columns": COLUMNS}
+        with pytest.raises(ContractError, match=r"its JDBC driver is not on the class path; install it on the platform"):
             read(spark, "x", Source.model_validate(document), ())
 
     def test_a_secret_that_is_not_there_names_source_and_reference(self, collecting, monkeypatch):
