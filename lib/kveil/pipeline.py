@@ -26,7 +26,7 @@ import kveil.train.stage
 from kveil.context import Context, StageResult
 from kveil.errors import ContractError, KveilError
 from kveil.log import Progress
-from kveil.session import code_version
+from kveil.session import code_version, for_many_columns
 from kveil.settings import Policy, fingerprint
 from kveil.tables import schema as t
 from kveil.tables.declaration import Table, TableRef
@@ -173,7 +173,7 @@ def run(policy: Policy, store: TableStore, progress: Progress, names: Sequence[s
     refusal = ""
     if policy.anonymize.budget is not None:
         require_safe_log_store(store)
-    with store.lake.alone(policy.name):
+    with store.lake.alone(policy.name), for_many_columns(store.spark):
         for stage in STAGES:
             if not names or stage.name in names:
                 refusal = _refusal(stage, ctx, force) or refusal
@@ -184,7 +184,7 @@ def replay_quarantine(policy: Policy, store: TableStore, progress: Progress) -> 
     """Judges the rows that collect set aside again, by the policy as it is now; logged as an outcome of stage collect."""
     stage, started = STAGES[0], time.monotonic()
     ctx = replace(_context(policy, store, progress), stage=stage.name)
-    with store.lake.alone(policy.name):
+    with store.lake.alone(policy.name), for_many_columns(store.spark):
         try:
             result = kveil.collect.replay.replay(ctx)
         except KveilError as error:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -61,6 +61,12 @@ _ALWAYS = {
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
 }
 
+MANY_COLUMNS = {
+    # Of each condition Spark keeps one form for every subset of the aliases in it (SPARK-33152). A row breaks its contract by a
+    # condition on all of its columns, and with some dozens of them a query's planning would never end.
+    "spark.sql.constraintPropagation.enabled": "false",
+}
+
 WIDE_ROWS = {
     # HotSpot never compiles a method of more than 8,000 bytes; Spark then writes several smaller ones for a wide projection.
     # Queries of many short steps are slower by it, so only who makes wide rows asks for it.
@@ -103,7 +109,7 @@ def session(app: str = "kveil", more: Mapping[str, str] | None = None, files: Pa
     if running is not None:
         return running
     builder = SparkSession.builder.appName(app)
-    for key, value in {**_ALWAYS, **(more or {})}.items():
+    for key, value in {**_ALWAYS, **MANY_COLUMNS, **(more or {})}.items():
         builder = builder.config(key, value)
     if not _platform_brings_spark():
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -121,17 +127,36 @@ def session(app: str = "kveil", more: Mapping[str, str] | None = None, files: Pa
 @contextmanager
 def in_short_methods(spark: SparkSession) -> Iterator[None]:
     """Spark writes methods that HotSpot compiles while this lasts, also for a query of many steps; then as it did before."""
-    before = {key: spark.conf.get(key, None) for key in WIDE_ROWS}
-    for key, value in WIDE_ROWS.items():
-        spark.conf.set(key, value)
+    with _with(spark, WIDE_ROWS):
+        yield
+
+
+@contextmanager
+def for_many_columns(spark: SparkSession) -> Iterator[None]:
+    """A session that others started plans queries of many columns in time linear in them while this lasts."""
+    with _with(spark, MANY_COLUMNS):
+        yield
+
+
+@contextmanager
+def _with(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    before = {key: spark.conf.get(key, None) for key in settings}
+    for key, value in settings.items():
+        _set(spark, key, value)
     try:
         yield
     finally:
         for key, old in before.items():
-            if old is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, old)
+            _set(spark, key, old)
+
+
+def _set(spark: SparkSession, key: str, value: str | None) -> None:
+    # Serverless lets few settings be set; all of these change how long a query takes and nothing that it yields.
+    with suppress(PySparkException):
+        if value is None:
+            spark.conf.unset(key)
+        else:
+            spark.conf.set(key, value)
 
 
 def _aside(scratch: Scratch) -> dict[str, str]:
