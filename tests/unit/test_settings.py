@@ -60,6 +60,11 @@ def test_every_policy_we_ship_loads(path):
             "person",
             "one type in all sources",
         ),
+        (
+            {f"sources__{name}__columns__household_id": "double" for name in ("transactions", "profiles")},
+            "sources.transactions.columns.household_id",
+            "two ids may be one value",
+        ),
         ({"clean__money__rates": None}, "clean.money", "rates"),
         ({"sources__products__columns__product_id": "number"}, "sources.products.columns.product_id.type", "must be string"),
         ({"consent__simulated__grant": 0.5}, "consent.simulated", "must be 1"),

@@ -19,10 +19,9 @@ from kveil.settings.minimisation import minimises, used_by_clean, used_by_law, u
 from kveil.settings.models import Deploy, Evaluate, Report, Train
 from kveil.settings.name_checks import name_problems
 from kveil.settings.people import people_problems
+from kveil.settings.person_types import person_problems
 from kveil.settings.recipe_checks import after_recipe, recipe_problems, users_of
 from kveil.settings.sources import Source
-
-_WHOLE = ("tinyint", "smallint", "int", "bigint")
 
 
 class Policy(Section):
@@ -57,7 +56,7 @@ class Policy(Section):
         used = {name: self.used_columns(name) for name in self.sources}
         yield from law_problems(self.law, self.purpose, self.person, self.sources, used)
         yield from self._population_problems()
-        yield from self._kinds_of_person()
+        yield from person_problems(self.person, self.sources, self.anonymize.population)
         yield from self._trajectory_problems()
         yield from aggregate_problems(self.anonymize.aggregates, self.person, self.clean_columns())
 
@@ -174,17 +173,6 @@ class Policy(Section):
             source = cleaned.get(join.source)
             if source is not None and join.by not in source.columns:
                 yield f"clean.joins.{i}.by", f"source {join.source!r} declares no column {join.by!r}; {_allowed(source)}"
-
-    def _kinds_of_person(self) -> Iterator[tuple[str, str]]:
-        """An id is looked for in one form: 42 and '0042' are one person to a reader and two to a table."""
-        types = {name: each.columns[self.person].type for name, each in self.sources.items() if self.person in each.columns}
-        if len({"integer" if type_ in _WHOLE else type_ for type_ in types.values()}) > 1:
-            found = ", ".join(f"{type_} in {name}" for name, type_ in types.items())
-            yield (
-                "person",
-                f"{self.person!r} is {found}; allowed: one type in all sources, int and bigint counting as one; have it "
-                "delivered alike, so that a person's rows are found in all of them",
-            )
 
     def _population_problems(self) -> Iterator[tuple[str, str]]:
         population = self.anonymize.population
