@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -165,6 +166,29 @@ def test_other_work_becomes_the_next_version(lake):
     run(context(lake, "deploy", "passes"))
     found, alias = versions(context(lake, "deploy"))
     assert sorted(found) == [1, 2] and str(alias.version) == "1"
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after it runs."""
+
+
+def test_a_version_that_was_cut_off_from_its_alias_gets_it_by_the_next_run(lake, monkeypatch):
+    ctx = context(lake, "deploy", "cut off")
+    before, champion_before = versions(ctx)
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(mlflow.MlflowClient, "set_registered_model_alias", killed)
+        with pytest.raises(Killed):
+            run(ctx)
+    half, alias = versions(ctx)
+    assert len(half) == len(before) + 1 and alias.version == champion_before.version
+    run(ctx)
+    after, alias = versions(ctx)
+    assert set(after) == set(half) and int(alias.version) == max(after)
+    assert {row["registered_version"] for row in deployments(ctx, "cut off").values()} == {str(alias.version)}
 
 
 def test_a_lake_without_measurements_is_refused(spark, tmp_path):
