@@ -15,6 +15,8 @@ RELEASED = ["Quellenhof", 98_765_432, np.datetime64("2024-04-17")]
 """A village, an income and a day that one person of the release has."""
 SUPPRESSED = ["Zwergdorf", "Kleinheim", 87_654_321, np.datetime64("2019-02-03")]
 """Those of people who are too few in their year."""
+UNNAMED = ["Erika Mustermann", "DE02120300000000202051"]
+"""A header that the policy does not name, and the cell below it."""
 
 POLICY = """
 name: shop
@@ -67,7 +69,7 @@ deploy: {model: refunds, gate: {min_auc: 0.2, max_auc_loss: 0.6, max_prosecutor_
 def payments(folder: Path) -> None:
     """Payments of 240 people, three of whom have a value of their own, and of three more in another year."""
     random = Random(5)
-    lines = ["client,booked,amount,shop,town,born,income,refunded"]
+    lines = [f"client,booked,amount,shop,town,born,income,refunded,{UNNAMED[0]}"]
     own = {7: (None, 98_765_432, None), 11: ("Quellenhof", None, None), 13: (None, None, 1903)}
     for client in range(240):
         town, income, born = (
@@ -84,7 +86,7 @@ def payments(folder: Path) -> None:
     lines.append("20,2024-04-17,10.0,books,Bonn,1980,44321,false")
     few = [(900, "Zwergdorf", 1899, 87_654_321), (901, "Zwergdorf", 1960, 41_235), (902, "Kleinheim", 1961, 38_883)]
     lines += [f"{client},2019-02-03,5.0,books,{town},{born},{income},true" for client, town, born, income in few]
-    (folder / "payments.csv").write_text("\n".join(lines) + "\n")
+    (folder / "payments.csv").write_text("\n".join([lines[0], *(f"{line},{UNNAMED[1]}" for line in lines[1:])]) + "\n")
 
 
 @pytest.mark.long
@@ -99,4 +101,4 @@ def test_no_value_of_one_person_leaves_the_restricted_zone(tmp_path, monkeypatch
     outside = [Path("lake") / name for name in ("release", "control", "reports", "mlflow", "mlflow.db")]
     assert all(folder.exists() for folder in outside)
     assert where(outside, ["bakery"])
-    assert where(outside, [*RELEASED, *SUPPRESSED]) == []
+    assert where(outside, [*RELEASED, *SUPPRESSED, *UNNAMED]) == []

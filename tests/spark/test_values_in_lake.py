@@ -53,6 +53,19 @@ def test_keys_of_json_and_names_of_files_and_folders_are_shapes_in_evidence(of_f
     assert leaked(told + captured.out + captured.err) == []
 
 
+@pytest.mark.parametrize("form", ["parquet", "delta"])
+def test_columns_of_tables_that_the_policy_does_not_name_are_shapes(of_files, spark, tmp_path, capfd, form):
+    schema = f"person bigint, at timestamp, amount int, `{CANARIES[1]}` string, `{CANARIES[3]}` string"
+    rows = spark.createDataFrame([(1, None, 5, CANARIES[2], CANARIES[0])], schema)
+    rows.write.format(form).mode("overwrite").save(str(tmp_path / "in"))
+    ctx = of_files(form)
+    run(ctx)
+    with pytest.raises(ContractError, match="columns are new") as raised:
+        run(of_files(form, new_columns="fail"))
+    captured = capfd.readouterr()
+    assert leaked(held_by_control(ctx) + str(raised.value) + captured.out + captured.err) == []
+
+
 @pytest.mark.parametrize("packed", ["plain", "zip"])
 def test_a_file_without_its_header_is_refused_without_its_first_row(of_files, tmp_path, capfd, packed):
     text = f"{CANARIES[0]},{CANARIES[1]},123456.78\n1,2,3\n"
