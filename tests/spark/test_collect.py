@@ -276,7 +276,7 @@ class TestConsent:
         words = [(1, "grant", JAN), (2, "withdraw", MAR), (2, "grant", JAN)]
         ctx = with_registry(words, now=datetime(2019, 2, 1, tzinfo=timezone.utc))
         assert run(ctx).valid_until == MAR.replace(tzinfo=timezone.utc)
-        assert [row["person"] for row in raw(ctx)] == [1, 2]
+        assert sorted(row["person"] for row in raw(ctx)) == [1, 2]
         later = replace(ctx, now=datetime(2019, 3, 1, tzinfo=timezone.utc))
         assert run(later).valid_until is None
         assert [row["person"] for row in raw(later)] == [1]
