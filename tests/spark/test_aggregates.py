@@ -202,6 +202,7 @@ def test_values_are_counted_between_thresholds_as_numpy_counts_them(spark):
     assert found == expected.tolist()
 
 
+@pytest.mark.long
 def test_running_again_draws_and_spends_nothing_and_an_earlier_release_comes_back(released):
     before = published(released, "monthly")
     publish(released)

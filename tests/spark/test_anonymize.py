@@ -159,7 +159,7 @@ def test_an_earlier_release_comes_back_with_its_own_noise(store):
         pytest.param("make_staging", False, marks=pytest.mark.long),
         # tests/e2e/test_pipeline.py is killed here.
         pytest.param("make_staging", True, marks=pytest.mark.long),
-        ("published_version", True),
+        pytest.param("published_version", True, marks=pytest.mark.long),
         pytest.param("_record", True, marks=pytest.mark.long),
     ],
 )
@@ -204,6 +204,7 @@ def test_rows_lost_on_the_way_are_noticed_and_not_published(store, monkeypatch):
     assert ctx.store.version(ctx.ref(RELEASE)) is None
 
 
+@pytest.mark.long
 def test_new_data_is_a_new_release_until_the_budget_is_gone(store):
     ctx = prepared(store)
     stage.run(ctx)
@@ -240,6 +241,7 @@ def test_what_cannot_be_released_is_one_sentence(store, rows, changes, error, sa
         assert [entry.state for entry in booked(ctx)] == ["drawn" if error is GuaranteeError else "cancelled"]
 
 
+@pytest.mark.long
 def test_a_column_of_nulls_is_released_as_null(store):
     ctx = prepared(store, ROWS.assign(age=pd.array([None] * len(ROWS), dtype="Int32")))
     stage.run(ctx)

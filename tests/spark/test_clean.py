@@ -382,6 +382,7 @@ class TestStage:
         ages = [json.loads(row["row"]) for row in table(ctx, QUARANTINE) if row["reason"].startswith("age")]
         assert ages == [{"person": 6, "city": "chur", "age": 150}]
 
+    @pytest.mark.long
     def test_another_run_and_another_partitioning_give_the_same_rows_once(self, raw_of, spark):
         ctx = raw_of()
         run(ctx)

@@ -90,6 +90,7 @@ class TestFiles:
         (file,) = rows(ctx, PROVENANCE.of(ctx.policy))
         assert (file["ignored_columns"], file["rows_in"], file["rows_out"], file["simulated_consent"]) == ("1 (a)", 2, 2, True)
 
+    @pytest.mark.long
     def test_a_copy_of_a_file_adds_nothing_and_another_run_adds_nothing(self, of_base, tmp_path):
         folder = tmp_path / "in"
         folder.mkdir()

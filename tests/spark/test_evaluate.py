@@ -223,6 +223,7 @@ def test_the_released_table_is_measured_as_pandas_does(evaluated):
     assert all(0 < found["ncp", name] < 1 for name in ("age", "shop", "date", "spend"))
 
 
+@pytest.mark.long
 def test_a_second_run_gives_the_same_rows_and_leaves_what_others_measured(evaluated):
     def tables():
         utility_rows = evaluated.read(UTILITY_METRICS).drop("written_at").toPandas()

@@ -39,6 +39,7 @@ def test_spark_is_asked_for_short_methods_while_fragments_are_made_and_not_after
     assert spark.conf.get(key, None) == before
 
 
+@pytest.mark.long
 def test_fragments_keep_the_guarantee_and_every_row_is_found_in_its_own_class(store, monkeypatch):
     of_rows(monkeypatch, 300)
     ctx = anonymized(store, purchases(), anonymize__partition_by=["split"])

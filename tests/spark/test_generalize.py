@@ -31,6 +31,7 @@ def test_the_kernel_keeps_what_is_asked_of_sensitive_values(store, asked):
     assert measured["classes"] > 8
 
 
+@pytest.mark.long
 def test_label_cuts_keep_both_labels_in_every_class(store):
     ctx = anonymized(
         store, ROWS, anonymize__cuts="label", anonymize__sensitive={"reduced": {"distinct": 2}}, anonymize__insensitive={}

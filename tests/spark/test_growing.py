@@ -120,6 +120,7 @@ def test_files_are_taken_once_and_consent_moves_rows_in_and_out(bank):
     assert {row["person"] for row in bank.rows(COVERED)} == {"3"}
 
 
+@pytest.mark.long
 def test_a_changed_file_is_refused_and_an_emptied_folder_is_not(bank):
     bank = bank("file")
     bank.deliver("a.csv", (1, 1, 10))
@@ -132,6 +133,7 @@ def test_a_changed_file_is_refused_and_an_emptied_folder_is_not(bank):
     assert bank.raw == [(1, 1)] and bank.sums() == [1, 1, 0, 0, 0]
 
 
+@pytest.mark.long
 def test_a_delivery_over_its_limit_lands_nothing_but_withdrawals_leave(bank):
     bank = bank("file", quarantine_limit=0.4)
     bank.deliver("a.csv", (1, 1, 10), (2, 2, 20))
@@ -240,6 +242,7 @@ def test_versions_of_which_files_are_gone_are_one_sentence(bank, spark, feed):
         bank.collect()
 
 
+@pytest.mark.long
 def test_a_stream_brings_each_file_once_even_without_its_checkpoint(bank, tmp_path):
     bank = bank("stream", uri=f"file://{tmp_path}/in")
     bank.deliver("a.csv", (1, 1, 10), (2, 2, -5), (3, 3, 30))

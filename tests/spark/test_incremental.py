@@ -266,6 +266,7 @@ def test_stopped_while_it_grows_and_started_again_it_is_whole(store, monkeypatch
     assert len(table(ctx, RELEASES)) == 2
 
 
+@pytest.mark.long
 def test_an_addition_that_breaks_the_guarantee_leaves_the_release_alone(store):
     ctx = prepared(store, months(*FIRST))
     stage.run(ctx)

@@ -150,6 +150,7 @@ def test_a_column_of_another_type_is_one_sentence(spark):
         population(spark.createDataFrame([(1, "x")], "citizen bigint, age string"), "customer", settings())
 
 
+@pytest.mark.long
 def test_people_of_a_partition_that_is_not_released_are_in_no_class(store, monkeypatch):
     """Every partition is cut, and as many people as the population's own are elsewhere: counted, they would fill classes up."""
     monkeypatch.setattr(fragments, "ROWS_PER_FRAGMENT", 200)

@@ -460,6 +460,7 @@ def stage_of(context, policy_of, spark):
 
 
 class TestStage:
+    @pytest.mark.long
     def test_a_suggested_recipe_is_applied_logged_remembered_and_can_be_undone(self, stage_of):
         recipe = yaml.safe_load(suggest(stage_of()))
         recipe["steps"][0]["accept"] = False

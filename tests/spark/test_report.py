@@ -361,6 +361,7 @@ def shape(value, depth=0):
     return None
 
 
+@pytest.mark.long
 def test_running_twice_writes_one_report(filled, found):
     for _ in range(2):
         result = run(filled)

@@ -223,6 +223,7 @@ def drawn_at_once(ctx, draws):
     return Counter(zip(table["month"].to_pylist(), table["split"].to_pylist(), *[made[n].to_pylist() for n in made], strict=True))
 
 
+@pytest.mark.long
 def test_equal_rows_meet_to_be_counted_where_nothing_names_them(store, monkeypatch):
     """A full-domain release against the draws of the whole table at once: its tasks play no part."""
     monkeypatch.setattr(full_domain, "ROWS_PER_FRAGMENT", 100)
@@ -234,6 +235,7 @@ def test_equal_rows_meet_to_be_counted_where_nothing_names_them(store, monkeypat
     assert noisy_values(ctx).total() == len(ROWS)
 
 
+@pytest.mark.long
 def test_a_noise_key_repeats_the_draw_of_an_unchanged_value_whatever_else_changed(store, monkeypatch):
     """Two releases, between which a column of every row and the amounts of some change; both are booked."""
     monkeypatch.setenv("SHOP_NOISE", KEY)

@@ -163,6 +163,8 @@ def test_restricted_tables_keep_no_minima_and_maxima_in_their_log(store):
     assert "minValues" not in log or ("zebra" not in log and '"value":1' not in log)
 
 
+# Every other release of these tests lies under a path.
+@pytest.mark.parametrize("any_store", [pytest.param("path", marks=pytest.mark.long), "catalog"], indirect=True)
 def test_a_release_in_a_catalog_is_checked_published_and_its_link_destroyed(spark, any_store):
     ctx = context(any_store, shop(), "anonymize")
     any_store.replace(ctx.ref(CLEAN), clean_rows(spark, purchases(rows=600, customers=60)))

@@ -190,6 +190,7 @@ def test_mlflow_knows_the_runs_and_nothing_personal(trained):
     assert not [path for path in tracked if RARE.encode() in path.read_bytes()]
 
 
+@pytest.mark.long
 def test_a_second_run_gives_the_same_rows(trained):
     ctx, _ = trained
     before = models(ctx)
