@@ -18,8 +18,9 @@ from kveil.anonymize.fragments import FRAGMENT, Fragments, Place
 from kveil.anonymize.masking.arrow import Masks
 from kveil.anonymize.noise import Draws
 from kveil.anonymize.references import Reference
+from kveil.anonymize.shown import shown_columns
 from kveil.privacy.classes import Membership, Shown
-from kveil.privacy.coding import NULL, Coding
+from kveil.privacy.coding import Coding
 from kveil.privacy.frozen import FrozenPartition, leaf_numbers
 from kveil.privacy.labels import WHOLE
 from kveil.privacy.local_recoding import Boxes, recoded
@@ -269,35 +270,6 @@ def _frozen(settings: Anonymize, codings: tuple[Coding, ...], tree: Tree | Boxes
         {name: column.representative for name, column in columns.items() if "representative" in shows[name]},
         {name: np.column_stack([column.lowest, column.highest]) for name, column in columns.items() if "bounds" in shows[name]},
     )
-
-
-def shown_columns(coding: Coding, column: Shown, classes: pa.Array, wanted: Sequence[str]) -> dict[str, pa.Array]:
-    """Per wanted column of a quasi-identifier, what each row's class shows."""
-    shows: dict[str, Callable[[], pa.Array]] = {
-        coding.name: lambda: pa.array(column.labels, pa.string()),
-        f"{coding.name}_lo": lambda: _bound(coding, column.lowest),
-        f"{coding.name}_hi": lambda: _bound(coding, column.highest),
-        f"{coding.name}_rep": lambda: _representative(coding, column.representative),
-    }
-    return {name: made().take(classes) for name, made in shows.items() if name in wanted}
-
-
-def _bound(coding: Coding, values: I64) -> pa.Array:
-    missing = values == NULL
-    if coding.holds == "date":
-        return pa.array(np.where(missing, 0, values).astype(np.int32), pa.int32(), mask=missing).cast(pa.date32())
-    return pa.array(np.where(missing, 0, values), mask=missing)
-
-
-def _representative(coding: Coding, values: NDArray[Any]) -> pa.Array:
-    if coding.is_text:
-        missing = values == NULL
-        return pa.array(coding.values, pa.string()).take(pa.array(np.where(missing, 0, values), mask=missing))
-    missing = np.isnan(values)
-    if coding.holds == "date":
-        days = np.round(np.where(missing, 0, values)).astype(np.int32)
-        return pa.array(days, pa.int32(), mask=missing).cast(pa.date32())
-    return pa.array(values, mask=missing)
 
 
 def _cast(column: Any, kind: pa.DataType) -> pa.Array:

@@ -20,7 +20,7 @@ from kveil.anonymize.compose.known import Known
 from kveil.anonymize.compose.label import class_id
 from kveil.anonymize.compose.overlaps import NEW, ROWS, Verdict
 from kveil.anonymize.identity import guarantee_id
-from kveil.anonymize.kernel import shown_columns
+from kveil.anonymize.shown import shown_columns
 from kveil.context import Context
 from kveil.privacy.frozen import FrozenPartition, leaf_numbers
 from kveil.session import SPARK_ERRORS
