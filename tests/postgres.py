@@ -16,7 +16,7 @@ import pytest
 
 USER, PASSWORD = "collector", "s3cr3t-Wombat-77"
 _ADMIN = "admin"
-# Chosen when this file is read, before a session names another place.
+# Named, since a session of kveil makes another folder the process's place of temporary files.
 _OPEN_TO_ALL = "/tmp" if os.path.isdir("/tmp") else None
 
 

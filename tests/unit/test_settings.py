@@ -63,7 +63,7 @@ def test_every_policy_we_ship_loads(path):
         (
             {f"sources__{name}__columns__household_id": "double" for name in ("transactions", "profiles")},
             "sources.transactions.columns.household_id",
-            "two ids may be one value",
+            "does not keep ids apart",
         ),
         ({"clean__money__rates": None}, "clean.money", "rates"),
         ({"sources__products__columns__product_id": "number"}, "sources.products.columns.product_id.type", "must be string"),

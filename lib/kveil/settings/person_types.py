@@ -19,8 +19,8 @@ def person_problems(person: str, sources: Mapping[str, Source], population: Popu
         if not _tells_apart(type_):
             yield (
                 f"sources.{name}.columns.{column}",
-                f"names a person by {type_}, of which two ids may be one value (9007199254740993 and ...992 are one double); "
-                "allowed: string, int, bigint, or decimal(p,0)",
+                f"names a person, but {type_} does not keep ids apart as they are written (9007199254740993 and ...992 "
+                "are one double); allowed: string, int, bigint, or decimal(p,0)",
             )
     if len({"integer" if type_ in _WHOLE else type_ for type_ in types.values()}) > 1:
         found = ", ".join(f"{type_} in {name}" for name, type_ in types.items())
