@@ -148,6 +148,20 @@ def set_partitions(rows: int, k: int) -> list[list[int]]:
     return [each for each in found if min(np.bincount(each)) >= k]
 
 
+def holds(boxes, number: int, row) -> bool:
+    """Whether a box holds a row of codes, by its ranges and sets alone."""
+    for j, code in enumerate(row):
+        if boxes.is_set[j]:
+            held = code in boxes.member[(boxes.member[:, 0] == number) & (boxes.member[:, 1] == j), 2]
+        elif code == NULL:
+            held = boxes.has_null[number, j]
+        else:
+            held = boxes.low[number, j] <= code <= boxes.high[number, j]
+        if not held:
+            return False
+    return True
+
+
 @given(fragments(), st.integers(2, 6))
 def test_boxes_hold_their_rows_and_send_each_row_to_a_box_that_holds_it(fragment, k):
     found = recoded(fragment, Model(k))
@@ -155,15 +169,25 @@ def test_boxes_hold_their_rows_and_send_each_row_to_a_box_that_holds_it(fragment
         return
     classes, boxes = found
     for of_rows in (classes, boxes.leaf_of(fragment.codes)):
-        for j in range(fragment.codes.shape[1]):
-            for code, number in zip(fragment.codes[:, j], of_rows, strict=True):
-                held = boxes.member[(boxes.member[:, 0] == number) & (boxes.member[:, 1] == j), 2]
-                if fragment.is_set[j]:
-                    assert code in held
-                elif code == NULL:
-                    assert boxes.has_null[number, j]
-                else:
-                    assert boxes.low[number, j] <= code <= boxes.high[number, j]
+        assert all(holds(boxes, number, row) for number, row in zip(of_rows, fragment.codes, strict=True))
+
+
+@given(fragments(), st.integers(2, 6), st.data())
+def test_a_row_fits_every_box_of_its_block_that_holds_it_and_no_other(fragment, k, data):
+    found = recoded(fragment, Model(k))
+    if found is None:
+        return
+    boxes, codes = found[1], fragment.codes.copy()
+    at = data.draw(st.integers(0, len(codes) - 1))
+    codes[at] = codes[at] + 1
+    block = boxes.tree.leaf_of(codes)
+    expected = {
+        (row, number)
+        for row, b in enumerate(block)
+        for number in range(boxes.start[b], boxes.start[b + 1])
+        if holds(boxes, number, codes[row])
+    }
+    assert set(zip(*(part.tolist() for part in boxes.fitting(codes)), strict=True)) == expected
 
 
 def test_more_people_per_class_cost_more_detail():

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kveil.privacy.classes import Part
+from kveil.privacy.classes import PARTS, Part
 from kveil.privacy.coding import NULL, Coding, Holds
-from kveil.privacy.frozen import Frozen, frozen, largest_shares
+from kveil.privacy.frozen import Frozen, frozen, joined, largest_shares
 from kveil.settings.anonymize import Anonymize
 
 Columns = Mapping[str, NDArray[Any]]
@@ -60,12 +60,36 @@ class Generalizer:
 
         Texts (None for null), float64 (NaN) or datetime64[D] (NaT).
         """
+        return self._named({part: self._shown(rows, part) for part in PARTS})
+
+    def fitting(self, rows: Columns) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+        """Every pair of a row and a released class of its own partition that it fits: the row's index, and by the release's
+        column names what the class shows. Classes of local recoding overlap; otherwise a row fits its own class or none.
+        """
+        row, shown = np.empty(0, dtype=np.int64), {}
+        for part in PARTS:
+            row, shown[part] = self._fitting(rows, part)
+        return row, self._named(shown)
+
+    def _named(self, shown: Mapping[Part, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
         bounds: dict[str, NDArray[Any]] = {}
-        for name, values in self._shown(rows, "bounds").items():
+        for name, values in shown["bounds"].items():
             if self._holds[name] != "text":
                 bounds |= _bounds(name, self._holds[name], values)
-        representatives = {f"{name}_rep": values for name, values in self.representatives(rows).items()}
-        return {**self.labels(rows), **bounds, **representatives}
+        given = shown["representative"].items()
+        return {
+            **shown["label"],
+            **bounds,
+            **{f"{name}_rep": _representative(self._holds[name], values) for name, values in given},
+        }
+
+    def _fitting(self, rows: Columns, part: Part) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+        keys, found = self._keys(rows), []
+        for key, partition in self._partitions.items():
+            at = np.flatnonzero([key == other for other in keys])
+            row, shown = partition.fitting(part, {name: column[at] for name, column in rows.items()})
+            found.append((at[row], shown))
+        return joined(found)
 
     def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """Whether the release has the row's own partition and, where single classes were suppressed, its class."""

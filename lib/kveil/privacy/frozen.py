@@ -41,6 +41,13 @@ class Frozen(Protocol):
         """Whether each row's class was released."""
         ...
 
+    def fitting(self, part: Part, rows: Columns) -> tuple[I64, dict[str, NDArray[Any]]]:
+        """Every pair of a row and a released class that it fits: the row's index, and of the class what `shows` says of a row.
+
+        Classes of local recoding overlap, so a row may fit several; by any other algorithm it fits its own or none.
+        """
+        ...
+
     def numbers(self, rows: Columns) -> I64:
         """The number, in this partition, of the class of each row that `covers` says is covered; never negative."""
         ...
@@ -72,7 +79,9 @@ class FrozenPartition:
 
     def shows(self, part: Part, rows: Columns) -> dict[str, NDArray[Any]]:
         """See Frozen."""
-        leaf = self.tree.leaf_of(codes_of_rows(self.codings, rows))
+        return self._of_leaf(part, self.tree.leaf_of(codes_of_rows(self.codings, rows)))
+
+    def _of_leaf(self, part: Part, leaf: NDArray[np.int32] | I64) -> dict[str, NDArray[Any]]:
         if part == "label":
             return {name: np.array([*texts, None], dtype=object)[leaf] for name, texts in self.labels.items()}
         if part == "bounds":
@@ -83,6 +92,14 @@ class FrozenPartition:
     def covers(self, rows: Columns) -> NDArray[np.bool_]:
         """See Frozen: every class of a released partition is."""
         return np.ones(len(next(iter(rows.values()))), dtype=bool)
+
+    def fitting(self, part: Part, rows: Columns) -> tuple[I64, dict[str, NDArray[Any]]]:
+        """See Frozen."""
+        codes = codes_of_rows(self.codings, rows)
+        row, leaf = (
+            self.tree.fitting(codes) if isinstance(self.tree, Boxes) else (np.arange(len(codes)), self.tree.leaf_of(codes))
+        )
+        return row, self._of_leaf(part, leaf)
 
     def numbers(self, rows: Columns) -> I64:
         """See Frozen."""
@@ -189,6 +206,16 @@ class FrozenFragments:
         """See Frozen."""
         return np.isin(self._fragments(rows), list(self.parts))
 
+    def fitting(self, part: Part, rows: Columns) -> tuple[I64, dict[str, NDArray[Any]]]:
+        """See Frozen."""
+        fragment = self._fragments(rows)
+        found = []
+        for number, here in self.parts.items():
+            at = np.flatnonzero(fragment == number)
+            row, shown = here.fitting(part, {name: column[at] for name, column in rows.items()})
+            found.append((at[row], shown))
+        return joined(found)
+
     def numbers(self, rows: Columns) -> I64:
         """See Frozen."""
         fragment = self._fragments(rows)
@@ -200,6 +227,14 @@ class FrozenFragments:
 
     def _fragments(self, rows: Columns) -> I64:
         return self.top.leaf_of(codes_of_rows(self.top_codings, rows)).astype(np.int64)
+
+
+def joined(found: Sequence[tuple[I64, dict[str, NDArray[Any]]]]) -> tuple[I64, dict[str, NDArray[Any]]]:
+    """Pairs of rows and what classes show, of several partitions, as one."""
+    names = found[0][1]
+    return np.concatenate([row for row, _ in found]), {
+        name: np.concatenate([shown[name] for _, shown in found]) for name in names
+    }
 
 
 def largest_shares(parts: Iterable[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:

@@ -53,17 +53,31 @@ class Boxes:
         for b in np.unique(block):
             rows = np.flatnonzero(block == b)
             for part in np.array_split(rows, len(rows) // _ROWS_AT_ONCE + 1):
-                found[part] = self._nearest(codes[part], int(self.start[b]), int(self.start[b + 1]))
+                growth, size = self._growth(codes[part], int(self.start[b]), int(self.start[b + 1]))
+                # Growth decides; the size of the box only among equals.
+                found[part] = self.start[b] + np.argmin(growth + size * 1e-12, axis=1)
         return found
 
-    def _nearest(self, codes: I64, first: int, end: int) -> I64:
+    def fitting(self, codes: I64) -> tuple[I64, I64]:
+        """Every pair of a row of codes [n, d] and a class that it fits, whose box holds it: index of the row, class number."""
+        block = self.tree.leaf_of(codes)
+        rows, classes = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for b in np.unique(block):
+            here = np.flatnonzero(block == b)
+            for part in np.array_split(here, len(here) // _ROWS_AT_ONCE + 1):
+                row, box = np.nonzero(self._growth(codes[part], int(self.start[b]), int(self.start[b + 1]))[0] == 0)
+                rows.append(part[row])
+                classes.append(self.start[b] + box)
+        return np.concatenate(rows), np.concatenate(classes)
+
+    def _growth(self, codes: I64, first: int, end: int) -> tuple[F64, F64]:
+        """By how much each box of a block grows to hold each row [n, boxes], and how large each is, in shares of the space."""
         growth, size = np.zeros((len(codes), end - first)), np.zeros(end - first)
         for j in range(codes.shape[1]):
             more, own = self._in_set(codes[:, j], j, first, end) if self.is_set[j] else self._in_range(codes[:, j], j, first, end)
             growth += more
             size += own
-        # Growth decides; the size of the box only among equals.
-        return first + np.argmin(np.round(growth, 9) + size * 1e-12, axis=1)
+        return np.round(growth, 9), size
 
     def _in_range(self, codes: I64, j: int, first: int, end: int) -> tuple[F64, F64]:
         low, high, null = self.low[first:end, j], self.high[first:end, j], self.has_null[first:end, j]

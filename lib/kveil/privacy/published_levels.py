@@ -112,6 +112,11 @@ class PublishedLevels:
         released = np.logical_and.reduce([column.is_released(rows) for column in self.columns])
         return released & np.isin(_as_one(found), _as_one(self.kept))
 
+    def fitting(self, part: Part, rows: Columns) -> tuple[I64, dict[str, NDArray[Any]]]:
+        """See frozen.Frozen."""
+        at = np.flatnonzero(self.covers(rows))
+        return at, self.shows(part, {name: column[at] for name, column in rows.items()})
+
     def numbers(self, rows: Columns) -> I64:
         """See frozen.Frozen."""
         return node_numbers(np.column_stack([column.places(rows) for column in self.columns]))
