@@ -66,10 +66,14 @@ def recheck_metrics(
     may_lack = again is not None or settings.trajectory is not None or settings.contribution is not None
     lacks, is_published = F.lit(may_lack) | without_cells(settings), F.col("published") > 0
     rows = _mismatch_where_classes_overlap() if settings.algorithm == "local_recoding" else _mismatch()
-    partitions = classes.groupBy(*settings.partition_by, lacks.alias(_LACKS)).agg(
-        F.count_if(is_published).alias("classes"),
-        F.min(F.when(is_published, F.col("people"))).alias("people"),
-        rows.alias("rows"),
+    partitions = (
+        classes.withColumn(_LACKS, lacks)
+        .groupBy(*settings.partition_by, _LACKS)
+        .agg(
+            F.count_if(is_published).alias("classes"),
+            F.min(F.when(is_published, F.col("people"))).alias("people"),
+            rows.alias("rows"),
+        )
     )
     row = partitions.agg(
         *[F.coalesce(of(name), F.lit(0)) for of, name in ((F.sum, "classes"), (F.min, "people"), (F.sum, "rows"))]
