@@ -21,6 +21,7 @@ from kveil.collect.undo import undone_if_changed
 from kveil.errors import ContractError
 from kveil.session import SPARK_ERRORS
 from kveil.settings.sources import Source
+from kveil.tables import foreign
 from kveil.tables.schema import CONSENT, PROVENANCE, QUARANTINE, RAW
 
 COLUMNS = {"person": {"type": "bigint", "required": True}, "name": "string", "amount": "decimal(12,2)"}
@@ -385,6 +386,26 @@ class TestChangingFiles:
         monkeypatch.setattr(ctx.store, "replace", meddled)
         with pytest.raises(ContractError, match="changed while it was read"):
             run(ctx)
+        assert not ctx.store.exists(RAW.of(ctx.policy, "base"))
+
+    def test_a_delta_table_rewritten_and_vacuumed_while_it_is_read_leaves_no_half(self, spark, of_base, tmp_path, monkeypatch):
+        table, real = tmp_path / "table", foreign.at_version
+        rows = "SELECT {} person, 'n' name, cast(1 as decimal(12,2)) amount, timestamp '2024-01-01' at"
+        spark.sql(rows.format("1L")).write.format("delta").save(str(table))
+
+        def meddled(session, address, version):
+            found = real(session, address, version)
+            old = list(table.glob("*.parquet"))
+            spark.sql(rows.format("9L")).write.format("delta").mode("overwrite").save(str(table))
+            for path in old:
+                path.unlink()
+            return found
+
+        ctx = of_base(table, format="delta")
+        monkeypatch.setattr(foreign, "at_version", meddled)
+        with pytest.raises(ContractError, match=r"sources\.base") as told:
+            run(ctx)
+        assert "Exception" not in str(told.value) and "part-" not in str(told.value)
         assert not ctx.store.exists(RAW.of(ctx.policy, "base"))
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
