@@ -525,7 +525,7 @@ def test_columns_that_tell_people_apart_stand_on_the_first_page():
     ]
     facts = {"privacy": measures, "asked": {"columns": [{"column": "visits"}, {"column": "age"}]}}
     assert list(telling(facts)) == [
-        ("People told by a column released as it is", "70%", "by visits, accepted with a reason; with their class: 90%", None)
+        ("Singled out by a raw column", "70%", "by visits, accepted with a reason; with their class: 90%", None)
     ]
     ((found, sentence),) = told_by_values(facts)
     assert found and "singles out 90%" in sentence

@@ -17,7 +17,7 @@ def telling(facts: Fact) -> Iterator[tuple[str, str, str, bool | None]]:
         worst = max(shares, key=lambda row: row["value"])
         allowed = "accepted with a reason" if worst["threshold"] is None else f"limit: {percent(worst['threshold'])}"
         detail = f"by {worst['scope']}, {allowed}; with their class: {percent(_of(facts, _TOGETHER, worst['scope']))}"
-        yield "People told by a column released as it is", percent(worst["value"]), detail, worst["met"]
+        yield "Singled out by a raw column", percent(worst["value"]), detail, worst["met"]
 
 
 def told_by_values(facts: Fact) -> Iterator[tuple[bool, str]]:
