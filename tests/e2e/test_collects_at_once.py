@@ -55,7 +55,7 @@ def test_one_of_two_wins_and_killed_it_is_finished_by_the_next(collects, spark, 
     processes[winner].wait()
     assert processes[loser].returncode == 1
     assert said[loser].read_text().splitlines()[-1] == (
-        "kveil: policy kills: another run is working in this lake; wait until it is done"
+        "kveil: policy kills: another run is working in this lake, or an erasure or retention; wait until it is done"
     )
 
     store = TableStore(spark, Lake.at(str(tmp_path / "lake")))
