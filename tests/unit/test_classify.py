@@ -178,6 +178,22 @@ def test_a_join_keeps_its_key_and_a_rare_label_is_asked_of_no_class(tmp_path):
     assert policy.train.label == "is_fraud" and "is_fraud" in policy.anonymize.insensitive
 
 
+@pytest.mark.parametrize("rare", [0, 4])
+def test_a_column_with_values_of_one_person_is_told_instead_of_released(tmp_path, rare):
+    rows = range(400)
+    sales = {
+        "customer_id": [i % 100 for i in rows], "booked_at": [f"2024-01-{1 + i % 28:02d} 10:00:00" for i in rows],
+        "merchant_category": [f"shop of {i}" if i < rare else ["fuel", "rent"][i // 100 % 2] for i in rows],
+        "is_fraud": [["0", "1"][i % 50 == 0] for i in rows],
+    }  # fmt: skip
+    path = tmp_path / "bank.yml"
+    path.write_text(drafted(planned([source("sales", sales, "customer_id")], "customer_id", None), "bank"), encoding="utf-8")
+    settings = load(path).anonymize
+    assert ("merchant_category" in {*settings.sensitive, *settings.insensitive}) == (rare == 0)
+    assert ("? Not released: columns with values of one person" in path.read_text(encoding="utf-8")) == (rare > 0)
+    assert "is_fraud" in settings.insensitive
+
+
 def test_every_choice_of_a_draft_has_its_reason_and_no_value_of_a_person(shop):
     text = drafted(planned(shop, "customer_id", None), "shop")
     assert "p1001@example.org" not in text and "called on day" not in text and "Müller" not in text

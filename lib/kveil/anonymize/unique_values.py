@@ -13,12 +13,8 @@ from pyspark.sql import functions as F
 from kveil.anonymize.columns import PERSON, of_class
 from kveil.anonymize.metric import Metric
 from kveil.errors import GuaranteeError
+from kveil.privacy.separation import FEWEST_PER_VALUE, MOST_ALONE
 from kveil.settings.anonymize import Anonymize
-
-MOST_ALONE = 0.01
-"""The share of people who may hold a value of a column that nobody else holds."""
-FEWEST_PER_VALUE = 2.0
-"""A column must have at least so many people for each of its values: one of fewer names couples, if not persons."""
 
 _PEOPLE, _ALONE, _IN_CLASS = "", "alone", "class"
 _NAME, _KIND, _VALUE, _FIRST, _LAST = "kveil_name", "kveil_kind", "kveil_value", "kveil_first", "kveil_last"

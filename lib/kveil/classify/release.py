@@ -7,6 +7,7 @@ from kveil.classify.masks import masks
 from kveil.classify.plan import Plan
 from kveil.classify.roles import Column
 from kveil.classify.wording import NUMBERS, flow, of_role, released_as, source_of, why
+from kveil.privacy.separation import FEWEST_PER_VALUE, MOST_ALONE
 
 _K = 10
 
@@ -32,20 +33,35 @@ def anonymize(plan: Plan, name: str) -> Iterator[str]:
 
 
 def _sensitive(plan: Plan) -> Iterator[str]:
-    texts = [each for each in of_role(plan, "sensitive") if not each.type.startswith(NUMBERS) and not _two_sided(each, plan)]
+    texts = [each for each in _sensitive_texts(plan) if not _tells_apart(each, plan)]
     if texts:
         yield "  sensitive:"
         yield from (f"    {each.name}: {{distinct: 2}}  # {why(each, source_of(plan, each))}" for each in texts)
 
 
 def _insensitive(plan: Plan) -> Iterator[str]:
-    found = [each for each in plan.clean() if each.role == "insensitive" or _two_sided(each, plan)]
+    found = [each for each in _insensitive_columns(plan) if not _tells_apart(each, plan)]
     if found:
         yield "  insensitive:"
         for each in found:
             about = f"{each.semantic.replace('_', ' ')}, by its name or values"
             reason = f"the label; {about}" if each.name == plan.label else about
             yield f"    {each.name}: {flow(reason)}  # {why(each, source_of(plan, each))}"
+
+
+def _sensitive_texts(plan: Plan) -> list[Column]:
+    return [each for each in of_role(plan, "sensitive") if not each.type.startswith(NUMBERS) and not _two_sided(each, plan)]
+
+
+def _insensitive_columns(plan: Plan) -> list[Column]:
+    return [each for each in plan.clean() if each.role == "insensitive" or _two_sided(each, plan)]
+
+
+def _tells_apart(column: Column, plan: Plan) -> bool:
+    """Whether a release would refuse to show the column as it is, since its values tell people apart; as far as samples say."""
+    people = source_of(plan, column).sampled_people or plan.base.sampled_people
+    too_many = column.values * FEWEST_PER_VALUE > people
+    return plan.person is not None and column.name != plan.label and (column.singled_out > MOST_ALONE or too_many)
 
 
 def _two_sided(column: Column, plan: Plan) -> bool:
@@ -59,6 +75,11 @@ def _notreleased_as(plan: Plan) -> Iterator[str]:
         yield "  # ? Not released: sensitive numbers, which need noise with public bounds and a budget, such as"
         yield "  #   noise: {amount: {lower: 0, upper: 1000, epsilon: 1}} and budget: {epsilon: 3, recipient: anyone}"
         yield from (f"  #   {each.name}: {why(each, source_of(plan, each))}" for each in amounts)
+    telling = [each for each in (*_sensitive_texts(plan), *_insensitive_columns(plan)) if _tells_apart(each, plan)]
+    if telling:
+        yield "  # ? Not released: columns with values of one person, or of few. Coarsen them in clean.derive and release that,"
+        yield "  #   or release them as they are and say in `accepted` why they may be shown"
+        yield from (f"  #   {each.name}: {why(each, source_of(plan, each))}" for each in telling)
     yield from (f"  # {source.name}: {_set(each)}" for source in plan.used for each in source.sets[:10])
 
 

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 
+MOST_ALONE = 0.01
+"""The share of people who may hold a value that nobody else holds, of a column that is released as it is."""
+FEWEST_PER_VALUE = 2.0
+"""Such a column must have at least so many people for each of its values: one of fewer names couples, if not persons."""
+
 
 @dataclass(frozen=True)
 class Separation:
