@@ -30,7 +30,7 @@ from bench.transactions import transactions, uniform
 
 BESIDE_ONE = ("compared", "composition_metrics")
 """What is done for each earlier release."""
-ALWAYS = ("require_agreement", "record_classes", "compared", "composition_metrics", "forget_replaced")
+ALWAYS = ("require_agreement", "check_unique", "record_classes", "compared", "composition_metrics", "forget_replaced")
 GONE = 7
 
 
