@@ -15,7 +15,7 @@ from kveil.anonymize.compose.comparison import Comparison
 from kveil.anonymize.metric import Metric
 from kveil.settings.anonymize import Anonymize
 
-_PEOPLE, _ALL, _ROWS, _STAGED, _THEN = "people", "all_people", "rows", "staged", "then"
+_PEOPLE, _OVERLAP, _ARRIVAL, _STAGED, _THEN = "people", "overlap", "arrival", "staged", "then"
 
 
 def composition_metrics(staging: DataFrame, comparison: Comparison, person: str, settings: Anonymize) -> list[Metric]:
@@ -32,9 +32,10 @@ def composition_metrics(staging: DataFrame, comparison: Comparison, person: str,
         metrics.append(Metric("composition_again_people_min", least, threshold=settings.k, met=least >= settings.k))
     for number, known in enumerate(comparison.known):
         metrics.append(Metric("composition_changed_classes", comparison.changed[number], known.name))
+        overlap, arrival = _smallest_overlap_and_arrival(staging, number, settings)
         found = {
-            "composition_overlap_people_min": (_smallest_overlap(staging, number, settings), min(settings.k, known.k)),
-            "composition_new_people_min": (_smallest_arrival(staging, number, settings), settings.k),
+            "composition_overlap_people_min": (overlap, min(settings.k, known.k)),
+            "composition_new_people_min": (arrival, settings.k),
             "composition_missing_people_min": (_smallest_leftover(staging, comparison.rows, number, person), known.k),
         }
         metrics += [
@@ -59,18 +60,20 @@ def _held(staging: DataFrame, comparison: Comparison) -> int:
     return max(comparison.rows.where(anywhere).count() - staging.where(anywhere).count(), 0)
 
 
-def _smallest_overlap(staging: DataFrame, number: int, settings: Anonymize) -> int | None:
-    both = staging.where(F.col(before(number)).isNotNull()).groupBy(*of_class(settings), before(number))
-    return _least(both.agg(F.countDistinct(PERSON).alias(_PEOPLE)))
+def _smallest_overlap_and_arrival(staging: DataFrame, number: int, settings: Anonymize) -> tuple[int | None, int | None]:
+    """People in the smallest overlap of classes, and, among classes that overlap, the fewest whose rows are new there.
 
-
-def _smallest_arrival(staging: DataFrame, number: int, settings: Anonymize) -> int | None:
-    """People of rows that the earlier release did not have, in classes that also hold rows of it."""
-    is_new = F.col(before(number)).isNull()
-    classes = staging.groupBy(*of_class(settings)).agg(
-        F.countDistinct(F.when(is_new, F.col(PERSON))).alias(_PEOPLE), F.max((~is_new).cast("int")).alias(_ALL)
+    People are counted once per class of both: the rows that the earlier release did not have stand beside null.
+    """
+    was_there = F.col(before(number)).isNotNull()
+    both = staging.groupBy(*of_class(settings), before(number)).agg(F.countDistinct(PERSON).alias(_PEOPLE))
+    classes = both.groupBy(*of_class(settings)).agg(
+        F.min(F.when(was_there, F.col(_PEOPLE))).alias(_OVERLAP), F.min(F.when(~was_there, F.col(_PEOPLE))).alias(_ARRIVAL)
     )
-    return _least(classes.where((F.col(_PEOPLE) > 0) & (F.col(_ALL) > 0)))
+    overlapping = classes.where(F.col(_OVERLAP).isNotNull())
+    row: Any = overlapping.agg(F.min(_OVERLAP), F.min(_ARRIVAL)).first()
+    overlap, arrival = row
+    return overlap, arrival
 
 
 def _smallest_leftover(staging: DataFrame, rows: DataFrame, number: int, person: str) -> int | None:
