@@ -10,27 +10,18 @@ people who fit a class are counted, every published row must have a clean row of
 than fit it, and every clean row must fit a class. Rows that two classes would have exchanged are not told apart.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
 
+from kveil.evaluate.beside_classes import FITS, OUTSIDE, PERSON, ROWS, beside_classes
 from kveil.evaluate.suppressed import without_cells
-from kveil.model.columns import from_arrow, generalizer_inputs
 from kveil.model.generalizer import Generalizer
-from kveil.privacy.labels import WHOLE
 from kveil.settings import Policy
-from kveil.settings.anonymize import Anonymize
 
-_PERSON, _ROWS, _FITS, _OUTSIDE = "_person", "_rows", "_fits", "_outside"
-"""Of a clean row beside a class: its person, 1 where the row is counted, where it fits, and where it fits no class at all."""
 _LACKS = "_lacks"
 """Whether the release may hold fewer rows of a class than the clean table."""
 
@@ -45,12 +36,12 @@ def recheck_metrics(
     """
     settings = policy.anonymize
     shown = settings.class_columns()
-    labelled = _labelled(clean, policy.person, settings, generalizers, dict(released.dtypes))
+    labelled = beside_classes(clean, policy.person, settings, generalizers, dict(released.dtypes))
     found = labelled.groupBy(*shown).agg(
-        F.sum(_ROWS).alias("found"),
-        F.sum(_FITS).alias("fits"),
-        F.sum(_OUTSIDE).alias("outside"),
-        F.countDistinct(F.when(F.col(_FITS) > 0, F.col(_PERSON))).alias("people"),
+        F.sum(ROWS).alias("found"),
+        F.sum(FITS).alias("fits"),
+        F.sum(OUTSIDE).alias("outside"),
+        F.countDistinct(F.when(F.col(FITS) > 0, F.col(PERSON))).alias("people"),
     )
     published = released.groupBy(*shown).agg(F.count(F.lit(1)).alias("published"))
     # A union groups null with null, which a join of class columns would not.
@@ -108,74 +99,3 @@ def _mismatch_where_classes_overlap() -> Column:
 
 def _apart(difference: Column) -> Column:
     return F.when(F.col(_LACKS), F.greatest(difference, F.lit(0))).otherwise(F.abs(difference))
-
-
-def _labelled(
-    clean: DataFrame, person: str, settings: Anonymize, generalizers: Mapping[str, Generalizer], types: Mapping[str, str]
-) -> DataFrame:
-    """Class columns and person of the clean rows whose partition was released, and of the others without cells.
-
-    A row whose class is known is there once. Where classes overlap it is there once to be counted, and once beside each class
-    that it fits.
-    """
-    inputs, keeps_rows = generalizer_inputs(settings), settings.suppress == "cell"
-    overlaps = settings.algorithm == "local_recoding"
-    marks = dict.fromkeys([_ROWS, _FITS, _OUTSIDE], "int")
-    columns = {**{name: types[name] for name in settings.class_columns()}, _PERSON: "string", **marks}
-    ddl = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-    parsed = StructType.fromDDL(ddl)
-    assert isinstance(parsed, StructType)  # a list of columns parses to nothing else
-    schema = to_arrow_schema(parsed)
-
-    def label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            covered = np.zeros(batch.num_rows, dtype=bool)
-            for split, generalizer in generalizers.items():
-                in_split = pa.compute.fill_null(pa.compute.equal(batch.column("split"), split), False)
-                mine = in_split.to_numpy(zero_copy_only=False) & generalizer.covers(from_arrow(batch, inputs))
-                covered |= mine
-                yield from classes_of(batch.filter(pa.array(mine)), generalizer)
-            if keeps_rows:
-                yield without_classes(batch.filter(pa.array(~covered)))
-
-    def classes_of(part: pa.RecordBatch, generalizer: Generalizer) -> Iterator[pa.RecordBatch]:
-        if not part.num_rows:
-            return
-        rows, kept = from_arrow(part, inputs), list(settings.partition_by)
-        outside = np.zeros(part.num_rows, dtype=np.int32)
-        if overlaps:
-            at, shown = generalizer.fitting(rows)
-            yield record(part.take(pa.array(at)), shown, kept, {_FITS: 1})
-            outside = 1 - np.isin(np.arange(part.num_rows), at).astype(np.int32)
-        yield record(part, generalizer.released(rows), kept, {_ROWS: 1, _FITS: 0 if overlaps else 1}, outside)
-
-    def without_classes(part: pa.RecordBatch) -> pa.RecordBatch:
-        stars = np.full(part.num_rows, WHOLE, dtype=object)
-        labels = {name: stars for name in settings.quasi_identifiers if "label" in settings.shown(name)}
-        return record(part, labels, ["split"], {_ROWS: 1, _FITS: 1})
-
-    def record(
-        part: pa.RecordBatch,
-        shown: Mapping[str, NDArray[Any]],
-        kept: list[str],
-        marks: Mapping[str, int],
-        outside: NDArray[np.int32] | None = None,
-    ) -> pa.RecordBatch:
-        made = {name: _arrow(values, schema.field(name).type) for name, values in shown.items() if name in columns}
-        made |= {name: part.column(name) for name in [*kept, _PERSON]}
-        zeros = np.zeros(part.num_rows, dtype=np.int32)
-        made |= {name: pa.array(zeros + marks.get(name, 0)) for name in (_ROWS, _FITS)}
-        made[_OUTSIDE] = pa.array(zeros if outside is None else outside)
-        arrays = [made[field.name] if field.name in made else pa.nulls(part.num_rows, field.type) for field in schema]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    used = [*settings.partition_by, *settings.quasi_identifiers]
-    rows = clean.where(F.col(person).isNotNull()).select(*used, F.col(person).cast("string").alias(_PERSON))
-    return rows.mapInArrow(label, ddl)
-
-
-def _arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """Texts, floats (NaN is null) or days as an Arrow column of a released type."""
-    if values.dtype.kind == "f":
-        return pa.array(values, mask=np.isnan(values)).cast(kind)
-    return pa.array(values).cast(kind) if values.dtype.kind == "M" else pa.array(values, kind)

@@ -72,8 +72,7 @@ def _smallest_overlap_and_arrival(staging: DataFrame, number: int, settings: Ano
     )
     overlapping = classes.where(F.col(_OVERLAP).isNotNull())
     row: Any = overlapping.agg(F.min(_OVERLAP), F.min(_ARRIVAL)).first()
-    overlap, arrival = row
-    return overlap, arrival
+    return row[0], row[1]
 
 
 def _smallest_leftover(staging: DataFrame, rows: DataFrame, number: int, person: str) -> int | None:
